@@ -1,0 +1,48 @@
+# Language level, warnings, build types, sanitizers, and the third-party packages of every target.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Dev CACHE STRING "Dev, Release or Debug" FORCE)
+endif()
+# "Dev" keeps builds short and stack traces useful. -O1 also finds more maybe-uninitialized bugs than -O0.
+set(CMAKE_CXX_FLAGS_DEV "-O0 -g1" CACHE STRING "Flags of the Dev build type")
+set(CMAKE_EXE_LINKER_FLAGS_DEV "" CACHE STRING "Linker flags of the Dev build type")
+
+find_program(LOCKSTEP_CCACHE ccache)
+if(LOCKSTEP_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${LOCKSTEP_CCACHE}")
+endif()
+
+set(LOCKSTEP_SANITIZE "" CACHE STRING "Sanitizers for our own code, for example address,undefined")
+if(LOCKSTEP_SANITIZE)
+  add_compile_options(-fsanitize=${LOCKSTEP_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${LOCKSTEP_SANITIZE})
+endif()
+option(LOCKSTEP_CLANG_TIDY "Run clang-tidy while compiling our own code" OFF)
+
+find_package(Threads REQUIRED)
+# Module mode: Debian's protobuf has no config package that gRPC's would agree with.
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(GTest CONFIG REQUIRED)
+find_package(benchmark CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)
+
+# libpg-query is a header and a library, no more.
+find_path(PG_QUERY_INCLUDE_DIR pg_query.h REQUIRED)
+find_library(PG_QUERY_LIBRARY pg_query REQUIRED)
+add_library(lockstep_pg_query INTERFACE)
+add_library(lockstep::pg_query ALIAS lockstep_pg_query)
+target_include_directories(lockstep_pg_query SYSTEM INTERFACE "${PG_QUERY_INCLUDE_DIR}")
+target_link_libraries(lockstep_pg_query INTERFACE "${PG_QUERY_LIBRARY}")
+
+set(LOCKSTEP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
