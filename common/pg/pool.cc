@@ -1,0 +1,286 @@
+#include "common/pg/pool.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/killpoint/killpoint.h"
+#include "common/pg/canceller.h"
+#include "common/pg/sqlstate.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace lockstep::pg {
+namespace {
+
+// The server is told the deadline too; ours comes a little later, so that its clear error usually
+// arrives first.
+constexpr absl::Duration kServerGrace = absl::Seconds(2);
+// How long an unknown COMMIT is asked about beyond the call's own deadline: knowing is worth a late
+// answer.
+constexpr absl::Duration kResolveGrace = absl::Seconds(3);
+constexpr absl::Duration kLongestStatement = absl::Hours(24);
+
+absl::Status Unreachable(std::string_view message) {
+  return Error(absl::StatusCode::kUnavailable, "DATABASE_UNREACHABLE", message)
+      .RetryAfter(std::chrono::seconds(1));
+}
+
+std::string BeginMessage(bool is_write, absl::Duration remaining) {
+  const int64_t timeout_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(remaining), 1,
+                                                 absl::ToInt64Milliseconds(kLongestStatement));
+  std::string message = is_write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+                                 : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+  message += "; SET LOCAL statement_timeout = " + std::to_string(timeout_ms);
+  // The id is needed should the answer to COMMIT be lost, and then it is too late to ask for it.
+  if (is_write) message += "; SELECT pg_current_xact_id()::text AS xid";
+  return message;
+}
+
+bool IsStalePlan(const absl::Status& status) {
+  const auto diagnostics = DiagnosticsOf(status);
+  return diagnostics.has_value() && diagnostics->sqlstate == "0A000" &&
+         diagnostics->message.find("cached plan") != std::string::npos;
+}
+
+absl::Duration Jittered(absl::Duration delay) {
+  thread_local std::mt19937 generator{std::random_device{}()};
+  return delay * std::uniform_real_distribution<>(0.5, 1.5)(generator);
+}
+
+}  // namespace
+
+absl::StatusOr<Row> Tx::OneOf(absl::StatusOr<Result> result) {
+  RETURN_IF_ERROR(result.status());
+  if (result->size() == 1) return (*result)[0];
+  if (result->empty()) {
+    return Error(absl::StatusCode::kNotFound, "ROW_NOT_FOUND", "no such row");
+  }
+  return Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN",
+               "a query for one row returned several");
+}
+
+absl::StatusOr<std::optional<Row>> Tx::MaybeOf(absl::StatusOr<Result> result) {
+  RETURN_IF_ERROR(result.status());
+  if (result->empty()) return std::optional<Row>();
+  ASSIGN_OR_RETURN(Row row, OneOf(std::move(result)));
+  return std::optional<Row>(std::move(row));
+}
+
+struct Pool::State {
+  explicit State(PoolOptions pool_options) : options(std::move(pool_options)) {}
+
+  const PoolOptions options;
+  absl::Mutex mu;
+  std::vector<std::unique_ptr<Connection>> idle ABSL_GUARDED_BY(mu);
+  int open ABSL_GUARDED_BY(mu) = 0;  // borrowed, idle, or being opened
+  int waiting ABSL_GUARDED_BY(mu) = 0;
+  absl::Mutex ping_mu;
+  std::unique_ptr<Connection> ping_connection ABSL_GUARDED_BY(ping_mu);
+  Canceller canceller;
+
+  ConnectionOptions ConnectionOptionsFor(absl::Duration timeout) const {
+    ConnectionOptions connection;
+    connection.database_url = options.database_url;
+    connection.application_name = options.application_name;
+    connection.prepare_statements = options.prepare_statements;
+    connection.connect_timeout = std::min(options.connect_timeout, timeout);
+    return connection;
+  }
+
+  absl::StatusOr<std::unique_ptr<Connection>> Acquire(const Context& context);
+  void Return(std::unique_ptr<Connection> connection, bool is_reusable);
+  absl::Status RunOnce(const Context& context, Mode mode,
+                       const std::function<absl::Status(Tx&)>& function);
+  absl::Status InTransaction(Connection& connection, const Context& context, Mode mode,
+                             const std::function<absl::Status(Tx&)>& function);
+  absl::Status ResolveCommit(const Context& context, const std::string& xid);
+};
+
+absl::StatusOr<std::unique_ptr<Connection>> Pool::State::Acquire(const Context& context) {
+  RETURN_IF_ERROR(context.Check());
+  const auto wake = context.OnCancel([this] { absl::MutexLock lock(&mu); });
+  {
+    absl::MutexLock lock(&mu);
+    const auto is_ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+      return !idle.empty() || open < options.size || context.is_cancelled();
+    };
+    ++waiting;
+    const bool is_in_time = mu.AwaitWithTimeout(
+        absl::Condition(&is_ready), std::min(options.acquire_timeout, context.remaining()));
+    --waiting;
+    if (context.is_cancelled()) return context.Check();
+    if (!is_in_time) {
+      RETURN_IF_ERROR(context.Check());
+      return Error(absl::StatusCode::kResourceExhausted, "POOL_EXHAUSTED",
+                   "every database connection is busy; try again later")
+          .RetryAfter(std::chrono::seconds(1));
+    }
+    if (!idle.empty()) {
+      auto connection = std::move(idle.back());
+      idle.pop_back();
+      return connection;
+    }
+    ++open;
+  }
+  auto connection = Connection::Open(ConnectionOptionsFor(context.remaining()));
+  if (!connection.ok()) {
+    absl::MutexLock lock(&mu);
+    --open;
+  }
+  return connection;
+}
+
+void Pool::State::Return(std::unique_ptr<Connection> connection, bool is_reusable) {
+  if (!is_reusable || connection->is_lost() || connection->is_in_transaction()) {
+    connection.reset();  // closing may take a moment: outside the lock
+    absl::MutexLock lock(&mu);
+    --open;
+    return;
+  }
+  absl::MutexLock lock(&mu);
+  idle.push_back(std::move(connection));
+}
+
+absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
+                                  const std::function<absl::Status(Tx&)>& function) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire(context));
+  connection->SetIoDeadline(context.deadline() + kServerGrace);
+  const auto target = std::make_shared<Canceller::Target>(*connection);
+  const auto on_cancel = context.OnCancel([this, target] { canceller.Request(target); });
+  absl::Status status = InTransaction(*connection, context, mode, function);
+  const bool was_cancelled = target->Release();
+  Return(std::move(connection), !was_cancelled && !IsStalePlan(status));
+  if (was_cancelled && !status.ok()) {
+    // Whatever the cancelled statement reported, the caller's own reason is the truer one.
+    RETURN_IF_ERROR(context.Check());
+  }
+  return status;
+}
+
+absl::Status Pool::State::InTransaction(Connection& connection, const Context& context, Mode mode,
+                                        const std::function<absl::Status(Tx&)>& function) {
+  const bool is_write = mode == Mode::kWrite;
+  ASSIGN_OR_RETURN(std::vector<Result> begun,
+                   connection.Script(BeginMessage(is_write, context.remaining())));
+  const std::string xid = is_write ? begun.back()[0].Text("xid") : "";
+  Tx tx(connection);
+  absl::Status status;
+  try {
+    status = function(tx);
+  } catch (const std::exception& error) {
+    status = Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN", error.what());
+  }
+  if (status.ok()) status = context.Check();
+  if (!status.ok()) {
+    // A lost connection rolls back by itself.
+    if (!connection.is_lost() && !connection.Script("ROLLBACK").ok()) connection.Cancel();
+    return status;
+  }
+  if (is_write) {
+    killpoint::Killpoint("pg.before_commit");
+    connection.SetAfterSendHook([] { killpoint::Killpoint("pg.commit_sent"); });
+  }
+  status = connection.Commit();
+  connection.SetAfterSendHook(nullptr);
+  if (is_write && !status.ok() && connection.is_lost()) return ResolveCommit(context, xid);
+  if (is_write && status.ok()) killpoint::Killpoint("pg.after_commit");
+  return status;
+}
+
+absl::Status Pool::State::ResolveCommit(const Context& context, const std::string& xid) {
+  const absl::Time give_up = std::max(context.deadline(), absl::Now()) + kResolveGrace;
+  while (absl::Now() < give_up) {
+    auto connection = Connection::Open(ConnectionOptionsFor(give_up - absl::Now()));
+    if (connection.ok()) {
+      (*connection)->SetIoDeadline(give_up);
+      auto result = (*connection)->Query("SELECT pg_xact_status($1::xid8) AS outcome", xid);
+      if (result.ok()) {
+        const auto outcome = (*result)[0].OptionalText("outcome");
+        if (outcome == "committed") return absl::OkStatus();
+        if (outcome == "aborted") {
+          return Unreachable("the connection broke before the change was committed; try again");
+        }
+        if (!outcome.has_value()) break;  // too old to know
+      }
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
+               "the connection broke while the change was committed; ask again with the same "
+               "request_id to learn whether it was")
+      .With("transaction", std::string_view(xid));
+}
+
+Pool::Pool(PoolOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+
+Pool::~Pool() {
+  absl::MutexLock lock(&state_->mu);
+  State* state = state_.get();
+  const auto all_returned = [state]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return state->open == static_cast<int>(state->idle.size());
+  };
+  state_->mu.Await(absl::Condition(&all_returned));
+  state_->idle.clear();
+}
+
+absl::Status Pool::Run(const Context& context, Mode mode,
+                       const std::function<absl::Status(Tx&)>& function) {
+  absl::Duration delay = state_->options.retry_backoff;
+  // Idle connections may all be dead after a restart of the database: each is found out by its
+  // first statement, when nothing has happened yet, so that one more attempt than there are
+  // connections is safe and enough.
+  int replacements = state_->options.size + 1;
+  while (true) {
+    bool has_started = false;
+    absl::Status status = state_->RunOnce(context, mode, [&](Tx& tx) {
+      has_started = true;
+      return function(tx);
+    });
+    if (status.ok()) return status;
+    const bool is_dead_idle = !has_started && IsConnectionLost(status) &&
+                              SqlStateOf(status) != "08001" && --replacements > 0;
+    const bool is_stale_plan = IsStalePlan(status) && --replacements > 0;
+    if (is_dead_idle || is_stale_plan) continue;
+    if (!IsSerializationFailure(status)) return status;
+    const absl::Duration pause = Jittered(delay);
+    if (pause >= context.remaining() || context.is_cancelled()) return status;
+    absl::SleepFor(pause);
+    delay = std::min(delay * 2, state_->options.retry_backoff * 16);
+  }
+}
+
+absl::Status Pool::Ping(absl::Duration timeout) {
+  absl::MutexLock lock(&state_->ping_mu);
+  const absl::Time deadline = absl::Now() + timeout;
+  absl::Status status;
+  // Twice: a dead connection of the last time says nothing about the database now.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    auto& connection = state_->ping_connection;
+    const bool is_new = connection == nullptr;
+    if (is_new) {
+      auto opened = Connection::Open(state_->ConnectionOptionsFor(deadline - absl::Now()));
+      if (!opened.ok()) return opened.status();
+      connection = *std::move(opened);
+    }
+    connection->SetIoDeadline(deadline);
+    status = connection->Query("SELECT 1").status();
+    if (status.ok()) return status;
+    connection.reset();
+    if (is_new) break;
+  }
+  return status;
+}
+
+Pool::Stats Pool::stats() const {
+  absl::MutexLock lock(&state_->mu);
+  return {state_->open, static_cast<int>(state_->idle.size()), state_->waiting};
+}
+
+const PoolOptions& Pool::options() const { return state_->options; }
+
+}  // namespace lockstep::pg
