@@ -82,10 +82,10 @@ absl::Status StatusFromDiagnostics(const Diagnostics& diagnostics) {
   ErrorBuilder error = Error(match.code, match.reason, match.message)
                            .With("sqlstate", std::string_view(diagnostics.sqlstate));
   if (!diagnostics.constraint.empty()) {
-    error = std::move(error).With("constraint", std::string_view(diagnostics.constraint));
+    error.With("constraint", std::string_view(diagnostics.constraint));
   }
   if (match.code == absl::StatusCode::kUnavailable) {
-    error = std::move(error).RetryAfter(std::chrono::seconds(1));
+    error.RetryAfter(std::chrono::seconds(1));
   }
   absl::Status status = error.ToStatus();
   const nlohmann::json json = {

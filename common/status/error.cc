@@ -29,24 +29,24 @@ void SetPayload(absl::Status& status, const char* url, const Message& message) {
 ErrorBuilder::ErrorBuilder(absl::StatusCode code, std::string_view reason, std::string_view message)
     : code_(code), reason_(reason), message_(message) {}
 
-ErrorBuilder&& ErrorBuilder::With(std::string_view key, std::string_view value) && {
+ErrorBuilder& ErrorBuilder::With(std::string_view key, std::string_view value) {
   metadata_.emplace_back(key, value);
-  return std::move(*this);
+  return *this;
 }
 
-ErrorBuilder&& ErrorBuilder::With(std::string_view key, long long value) && {
+ErrorBuilder& ErrorBuilder::With(std::string_view key, long long value) {
   metadata_.emplace_back(key, std::to_string(value));
-  return std::move(*this);
+  return *this;
 }
 
-ErrorBuilder&& ErrorBuilder::Field(std::string_view path, std::string_view description) && {
+ErrorBuilder& ErrorBuilder::Field(std::string_view path, std::string_view description) {
   fields_.push_back({std::string(path), std::string(description)});
-  return std::move(*this);
+  return *this;
 }
 
-ErrorBuilder&& ErrorBuilder::RetryAfter(std::chrono::milliseconds delay) && {
+ErrorBuilder& ErrorBuilder::RetryAfter(std::chrono::milliseconds delay) {
   retry_after_ = delay;
-  return std::move(*this);
+  return *this;
 }
 
 absl::Status ErrorBuilder::ToStatus() const {

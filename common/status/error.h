@@ -29,13 +29,13 @@ class ErrorBuilder {
   ErrorBuilder(absl::StatusCode code, std::string_view reason, std::string_view message);
 
   // Adds one metadata entry of ErrorInfo. Values must not hold secrets or personal data.
-  ErrorBuilder&& With(std::string_view key, std::string_view value) &&;
-  ErrorBuilder&& With(std::string_view key, long long value) &&;
+  ErrorBuilder& With(std::string_view key, std::string_view value);
+  ErrorBuilder& With(std::string_view key, long long value);
   // Adds one bad field. Call once per field: a caller wants to see all of them.
-  ErrorBuilder&& Field(std::string_view path, std::string_view description) &&;
+  ErrorBuilder& Field(std::string_view path, std::string_view description);
   // Tells the caller how long to wait before the same call is worth repeating
   // (google.rpc.RetryInfo).
-  ErrorBuilder&& RetryAfter(std::chrono::milliseconds delay) &&;
+  ErrorBuilder& RetryAfter(std::chrono::milliseconds delay);
 
   absl::Status ToStatus() const;
 

@@ -44,7 +44,7 @@ class PoolTest : public ::testing::TestWithParam<bool> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Statements, PoolTest, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Prepared" : "Unprepared"; });
+                         [](const auto& tested) { return tested.param ? "Prepared" : "Unprepared"; });
 
 TEST_P(PoolTest, CommitsOnSuccessAndRollsBackOnError) {
   Pool pool(Options());

@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
         MappingCase{"42P01", absl::StatusCode::kFailedPrecondition, "SCHEMA_NOT_READY"},
         MappingCase{"42501", absl::StatusCode::kPermissionDenied, "DATABASE_PERMISSION_DENIED"},
         MappingCase{"XX000", absl::StatusCode::kInternal, "DATABASE_ERROR"}),
-    [](const auto& info) { return std::string("S") + info.param.sqlstate; });
+    [](const auto& tested) { return std::string("S") + tested.param.sqlstate; });
 
 TEST(SqlState, KeepsDiagnosticsOutOfTheMessage) {
   Diagnostics diagnostics;
