@@ -1,0 +1,47 @@
+# Thin verbs over CMake and the scripts in deploy/local; `make help` lists them.
+SHELL := /bin/bash
+PRESET ?= dev
+BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-linux-*/bin/buf))
+OUR_SOURCES = git ls-files --cached --others --exclude-standard '*.h' '*.cc'
+
+.DEFAULT_GOAL := help
+.PHONY: help up down clean deps build test test-unit lint format bench docs
+
+help: ## lists the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+up: ## everything from a fresh Debian 12 to a running suite with demo data; again: starts what is not running
+	@deploy/local/up.sh "$(PRESET)"
+
+down: ## stops what `up` started
+	@deploy/local/down.sh
+
+clean: down ## stops, and removes .local/ and the build folders
+	@deploy/local/postgres.sh remove
+	@rm -rf .local build
+
+deps: ## installs the Debian packages and npm tools that are missing
+	@deploy/local/install_packages.sh
+
+build/%/build.ninja: | deps
+	@cmake --preset $* >build-$*.log || { cat build-$*.log; rm -f build-$*.log; exit 1; }
+	@rm -f build-$*.log
+
+build: deps build/$(PRESET)/build.ninja ## builds everything with the preset in PRESET (dev)
+	@cmake --build --preset $(PRESET)
+
+test: build ## installs, builds and runs every test; CTEST_ARGS adds options
+	@cd build/$(PRESET) && ctest --output-on-failure -j 2 $(CTEST_ARGS)
+
+test-unit: build ## only the tests that need nothing but memory
+	@cd build/$(PRESET) && ctest --output-on-failure -j 2 -L unit
+
+lint: deps ## contracts (lint, breaking changes), format
+	@deploy/local/lint.sh "$(BUF)"
+
+format: ## formats our C++ and proto files in place
+	@$(OUR_SOURCES) | xargs -r clang-format -i
+	@$(BUF) format -w proto
+
+bench: deps ## measures; builds the release preset first
+	@tests/bench/run.sh

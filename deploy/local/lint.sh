@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Contracts against the style rules and against what is on the main branch, and the format of our C++.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+buf=${1:?usage: lint.sh PATH_OF_BUF}
+failed=0
+
+say() { printf '[lint] %s\n' "$*" >&2; }
+
+"$buf" lint || failed=1
+"$buf" format --diff --exit-code proto >/dev/null || { say "proto files need \`make format\`"; failed=1; }
+
+# The commit that our contracts must stay compatible with: main, or its parent when main is what is checked out.
+base=$(git rev-parse --verify -q main || git rev-parse --verify -q origin/main || true)
+if [ -n "$base" ] && [ "$base" = "$(git rev-parse HEAD)" ]; then base=$(git rev-parse -q --verify HEAD^ || true); fi
+if [ -n "$base" ] && git cat-file -e "$base:buf.yaml" 2>/dev/null &&
+  [ -n "$(git ls-tree -r --name-only "$base" proto | grep '\.proto$' | head -n 1)" ]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  # buf cannot see node_modules in a git reference, so the base is unpacked beside a link to it.
+  git archive "$base" proto buf.yaml | tar -x -C "$work"
+  ln -s "$PWD/node_modules" "$work/node_modules"
+  (cd "$work" && "$buf" build -o base.binpb)
+  "$buf" breaking --against "$work/base.binpb" --exclude-imports || failed=1
+else
+  say "no earlier contracts to compare with"
+fi
+
+mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.h' '*.cc')
+clang-format --dry-run --Werror "${sources[@]}" 2>/tmp/lockstep-format.$$ || {
+  grep -oE '^[^:]+:[0-9]+' /tmp/lockstep-format.$$ | cut -d: -f1 | sort -u | head -n 20 >&2
+  say "the files above need \`make format\`"
+  failed=1
+}
+rm -f /tmp/lockstep-format.$$
+[ "$failed" = 0 ] && say "clean"
+exit "$failed"

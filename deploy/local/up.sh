@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# `make up`: from a fresh Debian 12 to a running suite with demo data. Every stage looks first whether it is done, so
+# running it again starts what is not running and loads nothing twice.
+set -euo pipefail
+script_name=up
+cd "$(dirname "$0")/../.."
+. deploy/local/settings.sh
+preset=${1:-dev}
+bin=$root/build/$preset/bin
+binaries=(lockstep lockstep-migration lockstep-catalog lockstep-orders lockstep-finance)
+
+build() {
+  deploy/local/install_packages.sh
+  [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2
+  say "building (the first time takes several minutes)"
+  cmake --build --preset "$preset" --target "${binaries[@]}" >&2
+  mkdir -p "$local_dir"/{bin,run,log}
+  ln -sf "$bin/lockstep" "$local_dir/bin/lockstep"
+  ln -sf "$(ls -d "$root"/node_modules/@bufbuild/buf-linux-*/bin/buf | head -n 1)" "$local_dir/bin/buf"
+}
+
+sql() { psql -qAtX -v ON_ERROR_STOP=1 "$admin_url" "$@"; }
+migrate() { "$bin/lockstep" --direct "$migrator_url" --admin-url "$admin_url" "$@"; }
+
+# The historical data arrives between v2.2.1 and v2.2.2, as it did in real life: v2.2.2 migrates it.
+prepare_database() {
+  deploy/local/postgres.sh start
+  admin_url=$(deploy/local/postgres.sh url)
+  migrator_url=$(deploy/local/postgres.sh url lockstep_migrator)
+  if [ "$(sql -c "SELECT to_regclass('migration.lease') IS NOT NULL")" != t ]; then
+    say "bootstrap: roles, schemas and the ledger"
+    "$bin/lockstep" --direct "$admin_url" bootstrap >&2
+  fi
+  if [ "$(sql -c "SELECT to_regclass('transactions.legacy_order_map') IS NOT NULL")" != t ]; then
+    say "upgrade to v2.2.1"
+    migrate upgrade v2.2.1 >&2
+    if [ "$(sql -c 'SELECT EXISTS (SELECT FROM transactions.transactions)')" != t ]; then
+      say "loading the historical data (1,309 legacy transactions, 39 Notion orders)"
+      python3 deploy/demo/generate_history.py | sql -1 -f - >/dev/null
+    fi
+  fi
+  say "upgrade to the newest release"
+  migrate upgrade head >&2
+}
+
+start_service() {
+  local service=$1 user=${1}_app
+  [ "$service" = migration ] && user=lockstep_migrator
+  is_running "$service" && return
+  say "starting $service on 127.0.0.1:${port_of[$service]}"
+  LOCKSTEP_DATABASE_URL=$(deploy/local/postgres.sh url "$user") \
+    setsid "$bin/lockstep-$service" --listen "127.0.0.1:${port_of[$service]}" \
+    >>"$local_dir/log/$service.log" 2>&1 </dev/null &
+  echo $! >"$local_dir/run/$service.pid"
+}
+
+await_services() {
+  local deadline=$((SECONDS + 60))
+  until "$bin/lockstep" doctor >"$local_dir/log/doctor.log" 2>&1; do
+    for service in "${services[@]}"; do
+      is_running "$service" || { tail -n 5 "$local_dir/log/$service.log" >&2; fail "$service ended; its last lines are above"; }
+    done
+    [ "$SECONDS" -lt "$deadline" ] || { cat "$local_dir/log/doctor.log" >&2; fail "the services are not ready after 60 s"; }
+    sleep 0.2
+  done
+}
+
+import_sample() {
+  [ "$(sql -c "SELECT EXISTS (SELECT FROM transactions.import_batches WHERE status = 'completed')")" != t ] || return 0
+  say "importing deploy/demo/stockx_sample.csv through the orders service"
+  "$bin/lockstep" orders import --platform stockx deploy/demo/stockx_sample.csv >&2
+}
+
+print_tour() {
+  cat <<TOUR
+
+Lockstep is running: catalog ${LOCKSTEP_ENDPOINT_CATALOG}, orders ${LOCKSTEP_ENDPOINT_ORDERS}, finance ${LOCKSTEP_ENDPOINT_FINANCE}, migration ${LOCKSTEP_ENDPOINT_MIGRATION}.
+Logs are in ${local_dir}/log; \`make down\` stops everything. Try:
+
+  export PATH="${local_dir}/bin:\$PATH"
+  lockstep current
+  lockstep orders list --filter 'platform = "stockx" AND sold_at >= "2025-01-01"'
+  lockstep downgrade v2.2.1        # refused: it says what would be lost
+  buf curl --protocol grpc --http2-prior-knowledge -d '{"page_size": 2}' \\
+    http://${LOCKSTEP_ENDPOINT_ORDERS}/lockstep.orders.v1.OrderService/ListOrders
+TOUR
+}
+
+build
+prepare_database
+for service in "${services[@]}"; do start_service "$service"; done
+await_services
+import_sample
+print_tour
