@@ -1,0 +1,214 @@
+#include "common/paging/list_query.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/paging/page_size.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace lockstep::paging {
+namespace {
+
+std::string_view SqlType(filter::Type type) {
+  switch (type) {
+    case filter::Type::kText:
+    case filter::Type::kEnum:
+      return "text";
+    case filter::Type::kTime:
+      return "timestamptz";
+    case filter::Type::kDate:
+      return "date";
+    case filter::Type::kDecimal:
+      return "numeric";
+    case filter::Type::kInteger:
+      return "bigint";
+    case filter::Type::kBool:
+      return "boolean";
+    case filter::Type::kUuid:
+      return "uuid";
+  }
+  return "text";
+}
+
+std::string Column(std::size_t term) { return absl::StrFormat("page_key_%d", term); }
+
+std::string KeyColumns(const std::vector<SortTerm>& order) {
+  std::string sql;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    sql += ", (" + order[i].field.sql + ")::text AS " + Column(i);
+  }
+  return sql;
+}
+
+std::string OrderAndLimit(const std::vector<SortTerm>& order, int limit) {
+  std::string sql;
+  for (const SortTerm& term : order) {
+    sql += sql.empty() ? " ORDER BY (" : ", (";
+    sql += term.field.sql + ")" + (term.is_descending ? " DESC" : " ASC");
+    // NULLS LAST is what ascending means anyway. For columns that are never NULL it is left out of
+    // descending orders, so that a plain index can be read backwards.
+    if (term.is_descending && term.field.is_nullable) sql += " NULLS LAST";
+  }
+  return sql + absl::StrFormat(" LIMIT %d", limit);
+}
+
+// Writes "the row comes after `key`" as SQL. With terms a, b, c:
+//
+//   after(a) OR (same(a) AND (after(b) OR (same(b) AND after(c))))
+//
+// where after(x) is x > $n (x < $n descending), and `OR x IS NULL` because rows without a value
+// come last; nothing comes after NULL.
+class Position {
+ public:
+  Position(const std::vector<SortTerm>& order, const PageKey& key, int first_parameter)
+      : order_(order), key_(key), first_parameter_(first_parameter) {}
+
+  std::string Sql() const {
+    const std::string exact = From(0);
+    const SortTerm& first = order_.front();
+    if (order_.size() == 1 || first.field.is_nullable) return exact;
+    // Implied by `exact`, but only this form, without OR, can be the start of an index scan.
+    return absl::StrFormat("((%s) %s %s AND %s)", first.field.sql,
+                           first.is_descending ? "<=" : ">=", Parameter(0), exact);
+  }
+
+  // One for each term; the parameter of a NULL is not used, but keeps the numbers in step.
+  std::vector<pg::Param> Params() const {
+    std::vector<pg::Param> params;
+    for (const auto& value : key_) params.push_back(pg::Param(value));
+    return params;
+  }
+
+ private:
+  std::string Parameter(std::size_t i) const {
+    return absl::StrFormat("$%d::%s", first_parameter_ + static_cast<int>(i),
+                           SqlType(order_[i].field.type));
+  }
+
+  std::string After(std::size_t i) const {
+    const SortTerm& term = order_[i];
+    // The parameter is mentioned although it is not needed: PostgreSQL refuses parameters whose
+    // type it cannot tell.
+    if (!key_[i].has_value()) return absl::StrFormat("(%s IS NOT NULL)", Parameter(i));
+    std::string sql =
+        absl::StrFormat("(%s) %s %s", term.field.sql, term.is_descending ? "<" : ">", Parameter(i));
+    if (term.field.is_nullable) sql += absl::StrFormat(" OR (%s) IS NULL", term.field.sql);
+    return "(" + sql + ")";
+  }
+
+  std::string Same(std::size_t i) const {
+    const SortTerm& term = order_[i];
+    if (!key_[i].has_value()) return absl::StrFormat("(%s) IS NULL", term.field.sql);
+    return absl::StrFormat("(%s) = %s", term.field.sql, Parameter(i));
+  }
+
+  std::string From(std::size_t i) const {
+    if (i + 1 == order_.size()) return After(i);
+    return "(" + After(i) + " OR (" + Same(i) + " AND " + From(i + 1) + "))";
+  }
+
+  const std::vector<SortTerm>& order_;
+  const PageKey& key_;
+  int first_parameter_;
+};
+
+// The parts of the query that tokens are bound to, each with its length, so that none can be
+// mistaken for another.
+std::string QueryText(const ListSpec& spec, const ListRequest& request,
+                      const filter::Filter& filter, const std::vector<SortTerm>& order) {
+  std::string text;
+  for (const std::string& part :
+       {spec.method, std::string(request.scope), filter.CanonicalText(), CanonicalText(order)}) {
+    text += absl::StrFormat("%d:%s;", part.size(), part);
+  }
+  return text;
+}
+
+// Gathers the errors of independent fields into one answer.
+class Errors {
+ public:
+  // Returns true when `status` is OK.
+  bool Add(const absl::Status& status) {
+    if (status.ok()) return true;
+    statuses_.push_back(status);
+    return false;
+  }
+  absl::Status ToStatus() const {
+    if (statuses_.empty()) return absl::OkStatus();
+    if (statuses_.size() == 1) return statuses_.front();
+    ErrorBuilder error =
+        Error(statuses_.front().code(), ReasonOf(statuses_.front()), MessageOf(statuses_.front()));
+    for (const absl::Status& status : statuses_) {
+      for (const FieldViolation& violation : FieldsOf(status)) {
+        std::move(error).Field(violation.field, violation.description);
+      }
+      for (const char* key : {"column", "field"}) {
+        const std::string value = MetadataOf(status, key);
+        if (!value.empty()) std::move(error).With(key, value);
+      }
+    }
+    return error;
+  }
+
+ private:
+  std::vector<absl::Status> statuses_;
+};
+
+}  // namespace
+
+absl::StatusOr<ListQuery> ListQuery::Make(const ListSpec& spec, const ListRequest& request,
+                                          const TokenSigner& signer, int first_parameter) {
+  Errors errors;
+  ListQuery query;
+  query.signer_ = &signer;
+  const auto page_size = PageSize(request.page_size);
+  if (errors.Add(page_size.status())) query.page_size_ = *page_size;
+  filter::Condition condition;
+  auto parsed = filter::Parse(request.filter);
+  if (errors.Add(parsed.status())) {
+    query.filter_ = *std::move(parsed);
+    auto compiled = filter::Compile(query.filter_, spec.filter_fields, first_parameter);
+    if (errors.Add(compiled.status())) condition = *std::move(compiled);
+  }
+  const auto order =
+      ParseOrder(request.order_by, spec.default_order_by, spec.sort_fields, spec.key);
+  errors.Add(order.status());
+  RETURN_IF_ERROR(errors.ToStatus());
+
+  query.query_text_ = QueryText(spec, request, query.filter_, *order);
+  query.term_count_ = order->size();
+  query.key_columns_ = KeyColumns(*order);
+  query.order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1);
+  query.filter_condition_ = condition.sql;
+  query.filter_param_count_ = condition.params.size();
+  query.condition_ = condition.sql;
+  query.params_ = std::move(condition.params);
+  if (request.page_token.empty()) return query;
+
+  ASSIGN_OR_RETURN(PageKey key, signer.Verify(query.query_text_, request.page_token));
+  if (key.size() != order->size()) {
+    return Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN",
+                 "a signed page token has another number of sort values than its order");
+  }
+  const Position position(*order, key, first_parameter + static_cast<int>(query.params_.size()));
+  query.condition_ = "(" + query.condition_ + " AND " + position.Sql() + ")";
+  for (pg::Param& param : position.Params()) query.params_.push_back(std::move(param));
+  return query;
+}
+
+int ListQuery::PageRows(const pg::Result& rows) const { return std::min(rows.size(), page_size_); }
+
+std::string ListQuery::NextPageToken(const pg::Result& rows) const {
+  if (rows.size() <= page_size_) return "";
+  return TokenAfter(rows[page_size_ - 1]);
+}
+
+std::string ListQuery::TokenAfter(const pg::Row& last) const {
+  PageKey key;
+  for (std::size_t i = 0; i < term_count_; ++i) key.push_back(last.OptionalText(Column(i)));
+  return signer_->Sign(query_text_, key);
+}
+
+}  // namespace lockstep::paging

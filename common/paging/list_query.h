@@ -1,0 +1,101 @@
+// Everything that a List method needs for its SQL: filter, order, position and limit, compiled
+// once.
+//
+//   const ListSpec kOrders{.method = "ListOrders", .filter_fields = {...}, .sort_fields = {...},
+//                          .key = {.name = "id", .sql = "o.id", .type = filter::Type::kUuid},
+//                          .default_order_by = "sold_at desc"};
+//
+//   ASSIGN_OR_RETURN(ListQuery list, ListQuery::Make(kOrders, {.filter = in.filter(), .order_by =
+//   in.order_by(),
+//                                                    .page_size = in.page_size(), .page_token =
+//                                                    in.page_token()}, signer));
+//   ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList("SELECT o.id, o.status" + list.key_columns() +
+//                                                  "  FROM transactions.orders o WHERE " +
+//                                                  list.condition() + list.order_and_limit(),
+//                                                  list.params()));
+//   for (int i = 0; i < list.PageRows(rows); ++i) page.orders.push_back(OrderFromRow(rows[i]));
+//   page.next_page_token = list.NextPageToken(rows);
+//
+// Pages are cut by keyset, not by OFFSET: a page costs the same wherever it is, and rows that come
+// or go between two calls do not shift the others.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/filter/filter.h"
+#include "common/paging/order.h"
+#include "common/paging/page_token.h"
+#include "common/pg/value.h"
+
+namespace lockstep::paging {
+
+// What one List method allows. A constant of the program.
+struct ListSpec {
+  std::string method;  // part of what tokens are bound to
+  std::vector<filter::Field> filter_fields = {};
+  std::vector<SortField> sort_fields = {};
+  SortField key;  // unique and NOT NULL; ends every order
+  std::string default_order_by = {};
+};
+
+// What one call asks for. Everything else that narrows the list (parent, other fields of the
+// request) goes into `scope`, as any text that differs when they differ: tokens are bound to it.
+struct ListRequest {
+  std::string_view filter = {};
+  std::string_view order_by = {};
+  std::int32_t page_size = 0;
+  std::string_view page_token = {};
+  std::string_view scope = {};
+};
+
+// A value; refers to nothing but `signer`, which must outlive it.
+class ListQuery {
+ public:
+  // The caller's own parameters come first: `first_parameter` is the number of the first one made
+  // here. Errors: those of filter::Parse and Compile, PageSize, ParseOrder and TokenSigner::Verify.
+  // Several bad fields are reported together, with the reason of the first.
+  [[nodiscard]] static absl::StatusOr<ListQuery> Make(const ListSpec& spec,
+                                                      const ListRequest& request,
+                                                      const TokenSigner& signer,
+                                                      int first_parameter = 1);
+
+  // ", (o.sold_at)::text AS page_key_0, ..." for the end of the select list.
+  const std::string& key_columns() const { return key_columns_; }
+  // The filter and the position, for WHERE; can be combined with AND.
+  const std::string& condition() const { return condition_; }
+  // The filter alone, for a count of all pages; its parameters are the first `filter_param_count()`
+  // of params().
+  const std::string& filter_condition() const { return filter_condition_; }
+  std::size_t filter_param_count() const { return filter_param_count_; }
+  // " ORDER BY ... LIMIT n": one row more than the page, to know whether there is a next one.
+  const std::string& order_and_limit() const { return order_and_limit_; }
+  const std::vector<pg::Param>& params() const { return params_; }
+
+  int page_size() const { return page_size_; }
+  const filter::Filter& filter() const { return filter_; }
+
+  // Rows that belong to the page: all but the extra one.
+  int PageRows(const pg::Result& rows) const;
+  // "" when this is the last page. `rows` must have the key_columns().
+  std::string NextPageToken(const pg::Result& rows) const;
+  // The token for the page after `last`, for methods that cut pages themselves (streams).
+  std::string TokenAfter(const pg::Row& last) const;
+
+ private:
+  ListQuery() = default;
+
+  const TokenSigner* signer_ = nullptr;
+  std::string query_text_;
+  std::size_t term_count_ = 0;
+  int page_size_ = 0;
+  filter::Filter filter_;
+  std::string key_columns_, condition_, filter_condition_, order_and_limit_;
+  std::size_t filter_param_count_ = 0;
+  std::vector<pg::Param> params_;
+};
+
+}  // namespace lockstep::paging

@@ -1,0 +1,104 @@
+#include "common/paging/list_query.h"
+
+#include <string>
+
+#include "common/status/testing.h"
+#include "gtest/gtest.h"
+
+namespace lockstep::paging {
+namespace {
+
+using lockstep::testing::HasField;
+using lockstep::testing::Reason;
+using lockstep::testing::StatusIs;
+using ::testing::AllOf;
+
+const ListSpec& Spec() {
+  static const auto& spec = *new ListSpec{
+      .method = "ListOrders",
+      .filter_fields = {{.name = "status", .sql = "o.status"}},
+      .sort_fields = {{.name = "sold_at",
+                       .sql = "o.sold_at",
+                       .type = filter::Type::kTime,
+                       .is_nullable = true},
+                      {.name = "total", .sql = "o.total", .type = filter::Type::kDecimal}},
+      .key = {.name = "id", .sql = "o.id", .type = filter::Type::kUuid},
+      .default_order_by = "sold_at desc"};
+  return spec;
+}
+
+const TokenSigner& Signer() {
+  static const auto& signer = *new TokenSigner({std::string(32, 's')});
+  return signer;
+}
+
+// What ListQuery binds its tokens to, spelled out here so that a change of it is noticed.
+std::string QueryText(std::string_view filter, std::string_view order) {
+  const auto part = [](std::string_view text) {
+    return std::to_string(text.size()) + ":" + std::string(text) + ";";
+  };
+  return part("ListOrders") + part("") + part(filter) + part(order);
+}
+
+TEST(ListQuery, OfTheFirstPageHasNoPosition) {
+  ASSERT_OK_AND_ASSIGN(const ListQuery list, ListQuery::Make(Spec(), {}, Signer()));
+
+  EXPECT_EQ(list.condition(), "TRUE");
+  EXPECT_EQ(list.order_and_limit(), " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 51");
+  EXPECT_EQ(list.key_columns(), ", (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1");
+  EXPECT_TRUE(list.params().empty());
+  EXPECT_EQ(list.page_size(), 50);
+}
+
+TEST(ListQuery, PutsThePositionBehindTheFilter) {
+  const std::string token =
+      Signer().Sign(QueryText(R"(status="x")", "total asc, id asc"), {"9.50", "7f3c"});
+
+  ASSERT_OK_AND_ASSIGN(
+      const ListQuery list,
+      ListQuery::Make(
+          Spec(),
+          {.filter = "status = x", .order_by = "total", .page_size = 2, .page_token = token},
+          Signer(), 3));
+
+  EXPECT_EQ(list.filter_condition(), "((o.status) = $3::text)");
+  EXPECT_EQ(list.filter_param_count(), 1u);
+  EXPECT_EQ(list.condition(),
+            "(((o.status) = $3::text) AND ((o.total) >= $4::numeric AND "
+            "(((o.total) > $4::numeric) OR ((o.total) = $4::numeric AND ((o.id) > $5::uuid)))))");
+  EXPECT_EQ(list.order_and_limit(), " ORDER BY (o.total) ASC, (o.id) ASC LIMIT 3");
+  ASSERT_EQ(list.params().size(), 3u);
+  EXPECT_EQ(list.params()[1].text(), "9.50");
+}
+
+TEST(ListQuery, TokenIsBoundToFilterOrderScopeAndMethod) {
+  const std::string token = Signer().Sign(QueryText("", "total asc, id asc"), {"9.50", "7f3c"});
+  const auto make = [&](const ListSpec& spec, ListRequest request) {
+    request.page_token = token;
+    return ListQuery::Make(spec, request, Signer()).status();
+  };
+  const auto refused = StatusIs(absl::StatusCode::kInvalidArgument,
+                                AllOf(Reason("PAGE_TOKEN_INVALID"), HasField("page_token")));
+  ListSpec other_method = Spec();
+  other_method.method = "ListReturns";
+
+  EXPECT_OK(make(Spec(), {.order_by = "total"}));
+  EXPECT_OK(make(Spec(), {.order_by = " total  ASC, id", .page_size = 7}));
+  EXPECT_THAT(make(Spec(), {}), refused);
+  EXPECT_THAT(make(Spec(), {.order_by = "total desc"}), refused);
+  EXPECT_THAT(make(Spec(), {.filter = "status = x", .order_by = "total"}), refused);
+  EXPECT_THAT(make(Spec(), {.order_by = "total", .scope = "parent"}), refused);
+  EXPECT_THAT(make(other_method, {.order_by = "total"}), refused);
+}
+
+TEST(ListQuery, ReportsEveryBadField) {
+  const auto list = ListQuery::Make(
+      Spec(), {.filter = "colour = red", .order_by = "colour", .page_size = -1}, Signer());
+
+  EXPECT_THAT(list, StatusIs(absl::StatusCode::kInvalidArgument,
+                             AllOf(HasField("filter"), HasField("order_by"), HasField("page_size"),
+                                   Reason("PAGE_SIZE_NEGATIVE"))));
+}
+
+}  // namespace
+}  // namespace lockstep::paging
