@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY products.idx_inventory_delivery_date;

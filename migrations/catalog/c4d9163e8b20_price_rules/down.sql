@@ -1,0 +1,2 @@
+DROP TABLE products.brand_multipliers;
+DROP TABLE products.price_rules;

@@ -1,0 +1,15 @@
+ALTER TABLE core.suppliers
+    DROP COLUMN default_email,
+    DROP COLUMN return_policy,
+    DROP COLUMN vat_rate,
+    DROP COLUMN supplier_category;
+ALTER TABLE products.inventory
+    DROP COLUMN detailed_status,
+    DROP COLUMN listed_local,
+    DROP COLUMN listed_alias,
+    DROP COLUMN listed_stockx,
+    DROP COLUMN location,
+    DROP COLUMN sale_overview,
+    DROP COLUMN roi_percentage,
+    DROP COLUMN profit_per_shelf_day,
+    DROP COLUMN shelf_life_days;

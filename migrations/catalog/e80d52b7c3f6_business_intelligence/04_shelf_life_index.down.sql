@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY products.inventory_shelf_life_days_idx;

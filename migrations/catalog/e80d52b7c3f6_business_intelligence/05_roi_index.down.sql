@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY products.inventory_roi_percentage_idx;
