@@ -1,0 +1,10 @@
+ALTER TABLE transactions.orders
+    DROP COLUMN shelf_life_days,
+    DROP COLUMN payout_date,
+    DROP COLUMN payout_received,
+    DROP COLUMN roi,
+    DROP COLUMN net_profit,
+    DROP COLUMN gross_profit,
+    DROP COLUMN net_proceeds,
+    DROP COLUMN gross_sale,
+    DROP COLUMN sold_at;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.idx_orders_payout_received;

@@ -1,0 +1,1 @@
+ALTER TABLE transactions.orders DROP COLUMN platform_id;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.ix_orders_external_id;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.orders_platform_id_external_id_key;

@@ -1,0 +1,1 @@
+DROP TABLE transactions.legacy_order_map;

@@ -1,0 +1,1 @@
+ALTER TABLE transactions.orders DROP CONSTRAINT orders_platform_id_check;

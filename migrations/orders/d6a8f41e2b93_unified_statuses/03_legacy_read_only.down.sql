@@ -1,0 +1,1 @@
+GRANT INSERT, UPDATE, DELETE ON transactions.transactions TO orders_app;

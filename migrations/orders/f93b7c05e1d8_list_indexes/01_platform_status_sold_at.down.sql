@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.orders_platform_id_status_sold_at_idx;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.orders_sold_at_id_idx;

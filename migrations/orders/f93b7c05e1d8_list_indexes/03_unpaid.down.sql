@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY transactions.orders_payout_received_sold_at_idx;
