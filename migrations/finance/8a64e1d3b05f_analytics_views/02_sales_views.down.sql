@@ -1,0 +1,10 @@
+DROP VIEW analytics.revenue_growth;
+DROP VIEW analytics.sales_by_weekday;
+DROP VIEW analytics.sales_by_country;
+DROP VIEW analytics.recent_transactions;
+DROP VIEW analytics.platform_performance;
+DROP VIEW analytics.executive_dashboard;
+DROP VIEW analytics.data_quality_check;
+DROP VIEW analytics.daily_sales;
+DROP VIEW analytics.monthly_revenue;
+DROP VIEW analytics.daily_revenue;

@@ -1,0 +1,2 @@
+DROP TABLE finance.account_purchase_history;
+DROP TABLE finance.supplier_accounts;

@@ -1,0 +1,1 @@
+ALTER TABLE finance.payments DROP CONSTRAINT payments_supplier_account_id_fkey;
