@@ -1,0 +1,217 @@
+#include "services/migration/engine/definitions.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "common/status/error.h"
+#include "services/migration/engine/checksum.h"
+#include "services/migration/engine/definition_cache.h"
+#include "services/migration/engine/definition_checks.h"
+#include "services/migration/engine/files.h"
+#include "services/migration/engine/ownership.h"
+#include "services/migration/engine/spec_reader.h"
+#include "services/migration/engine/sql_reader.h"
+#include "services/migration/engine/sql_rules.h"
+
+namespace lockstep::migration {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kReleasesFile[] = "releases.textproto";
+
+// Names in a folder, sorted; hidden ones left out.
+std::vector<std::string> NamesIn(const fs::path& folder, bool directories) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::string name = it->path().filename().string();
+    if (name.empty() || name[0] == '.') continue;
+    if (it->is_directory(error) == directories) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Reads the folder of one revision.
+class RevisionLoader {
+ public:
+  RevisionLoader(const fs::path& root, const std::string& folder, std::vector<Problem>& problems,
+                 std::vector<Problem>& warnings)
+      : root_(root), folder_(folder), problems_(problems), warnings_(warnings) {}
+
+  RevisionDraft Load() {
+    RevisionDraft draft;
+    const auto text = ReadWholeFile(root_ / folder_ / "revision.textproto");
+    if (!text.has_value()) {
+      draft.file = folder_ + "/revision.textproto";
+      draft.revision.folder = folder_;
+      Refuse(draft.file, 0, "SPEC_MISSING", "the folder has no readable revision.textproto");
+      return draft;
+    }
+    draft = ReadRevisionSpec(folder_, *text, problems_);
+    if (!draft.is_readable) return draft;
+    Revision& revision = draft.revision;
+    for (std::size_t i = 0; i < revision.steps.size(); ++i) {
+      LoadStep(draft, revision.steps[i], draft.files[i]);
+    }
+    revision.verify =
+        LoadScript(draft, "verify.sql", 0, ScriptRole::kCheck, StepKind::kTransactional);
+    RefuseEmpty(revision.verify, "verify.sql must hold at least one query");
+    if (fs::exists(root_ / folder_ / "guard.sql")) {
+      revision.guard =
+          LoadScript(draft, "guard.sql", 0, ScriptRole::kCheck, StepKind::kTransactional);
+    } else if (!revision.irreversible_reason.empty()) {
+      Refuse(folder_ + "/guard.sql", 0, "FILE_MISSING",
+             "an irreversible revision needs a guard that says when going back is harmless");
+    }
+    ReportUnused(draft);
+    return draft;
+  }
+
+ private:
+  void Refuse(const std::string& file, int line, const char* code, std::string message) {
+    problems_.push_back({file, line, 0, code, std::move(message)});
+  }
+
+  void LoadStep(const RevisionDraft& draft, Step& step, const StepFiles& files) {
+    step.up = LoadScript(draft, files.up, files.line, ScriptRole::kStep, step.kind);
+    RefuseEmpty(step.up, "a step must hold at least one statement");
+    step.down = LoadScript(draft, files.down, files.line, ScriptRole::kStep, step.kind);
+    if (!files.expect.empty()) {
+      step.expect = LoadScript(draft, files.expect, files.line, ScriptRole::kCheck, step.kind);
+    }
+    step.checksum = StepChecksum(step);
+  }
+
+  // `line` is where revision.textproto asks for the file; 0 when its name follows from the rules.
+  Script LoadScript(const RevisionDraft& draft, const std::string& name, int line, ScriptRole role,
+                    StepKind kind) {
+    const std::string file = folder_ + "/" + name;
+    if (!used_.insert(name).second) {
+      Refuse(draft.file, line, "FILE_USED_TWICE", name + " is used for two purposes");
+    }
+    const auto text = ReadWholeFile(root_ / file);
+    if (!text.has_value()) {
+      Refuse(line > 0 ? draft.file : file, line, "FILE_MISSING", name + " is missing");
+      return {};
+    }
+    const ReadSql sql = ReadSqlText(file, *text, problems_, warnings_);
+    CheckSql(sql,
+             {.service = draft.revision.service,
+              .role = role,
+              .kind = kind,
+              .references = &draft.revision.references},
+             used_references_, problems_);
+    return sql.is_readable ? sql.script : Script();
+  }
+
+  void RefuseEmpty(const Script& script, const char* message) {
+    // A script without a file was refused already.
+    if (!script.file.empty() && script.empty()) Refuse(script.file, 0, "SCRIPT_EMPTY", message);
+  }
+
+  void ReportUnused(const RevisionDraft& draft) {
+    for (const std::string& name : NamesIn(root_ / folder_, false)) {
+      if (!name.ends_with(".sql") || name == "guard.sql" || used_.contains(name)) continue;
+      Refuse(folder_ + "/" + name, 0, "FILE_UNUSED",
+             "no step of revision.textproto uses this file");
+    }
+    const Revision& revision = draft.revision;
+    const auto hides = [](const Step& step) {
+      return step.up.facts.has_hidden_code || step.down.facts.has_hidden_code ||
+             step.up.is_opaque || step.down.is_opaque || step.kind == StepKind::kPrivileged;
+    };
+    // What code hides may use the reference.
+    if (std::any_of(revision.steps.begin(), revision.steps.end(), hides)) return;
+    for (std::size_t i = 0; i < revision.references.size(); ++i) {
+      if (used_references_.contains(revision.references[i])) continue;
+      warnings_.push_back({draft.file, draft.lines.Line("references", static_cast<int>(i)), 0,
+                           "REFERENCE_UNUSED", "nothing refers to " + revision.references[i]});
+    }
+  }
+
+  const fs::path& root_;
+  const std::string& folder_;
+  std::vector<Problem>& problems_;
+  std::vector<Problem>& warnings_;
+  std::set<std::string> used_;
+  std::set<std::string> used_references_;
+};
+
+std::vector<std::string> RevisionFolders(const fs::path& root, std::vector<Problem>& problems) {
+  std::vector<std::string> folders;
+  for (const std::string& service : NamesIn(root, true)) {
+    if (!IsService(service)) {
+      problems.push_back({service, 0, 0, "FOLDER_NOT_A_SERVICE",
+                          "the folder is named after no service (catalog, finance, migration, "
+                          "orders)"});
+      continue;
+    }
+    for (const std::string& name : NamesIn(root / service, true)) {
+      folders.push_back(service + "/" + name);
+    }
+  }
+  return folders;
+}
+
+LoadResult LoadEverything(const fs::path& root) {
+  LoadResult result;
+  std::vector<RevisionDraft> drafts;
+  for (const std::string& folder : RevisionFolders(root, result.problems)) {
+    drafts.push_back(RevisionLoader(root, folder, result.problems, result.warnings).Load());
+  }
+  ReleasesDraft releases;
+  releases.file = kReleasesFile;
+  if (const auto text = ReadWholeFile(root / kReleasesFile); text.has_value()) {
+    releases = ReadReleases(kReleasesFile, *text, result.problems);
+  }
+  result.definitions = Assemble(std::move(drafts), std::move(releases), result.problems);
+  for (Revision& revision : result.definitions.revisions) {
+    revision.checksum = RevisionChecksum(revision);
+  }
+  SortProblems(result.problems);
+  SortProblems(result.warnings);
+  return result;
+}
+
+}  // namespace
+
+LoadResult InspectDefinitions(const std::string& root, const LoadOptions& options) {
+  std::error_code error;
+  const fs::path absolute = fs::weakly_canonical(root, error);
+  if (error || !fs::is_directory(absolute, error)) {
+    LoadResult result;
+    result.problems.push_back({root, 0, 0, "MIGRATIONS_FOLDER_MISSING", "there is no such folder"});
+    return result;
+  }
+  const bool may_cache = options.cache == CacheMode::kUse;
+  const std::string cache_dir = options.cache_dir.empty() ? DefaultCacheDir() : options.cache_dir;
+  if (may_cache) {
+    if (auto cached = FetchCached(absolute.string(), cache_dir); cached.has_value())
+      return *std::move(cached);
+  }
+  const FolderStamps stamps = may_cache ? StampFiles(absolute.string()) : FolderStamps();
+  LoadResult result = LoadEverything(absolute);
+  result.definitions.root = absolute.string();
+  if (may_cache && result.problems.empty()) StoreCached(result, stamps, cache_dir);
+  return result;
+}
+
+absl::Status ProblemsToStatus(const std::vector<Problem>& problems) {
+  const bool is_missing = problems[0].code == "MIGRATIONS_FOLDER_MISSING";
+  return Error(is_missing ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
+               is_missing ? problems[0].code : "DEFINITIONS_INVALID", JoinProblems(problems))
+      .With("problems", static_cast<long long>(problems.size()));
+}
+
+absl::StatusOr<Definitions> LoadDefinitions(const std::string& root, const LoadOptions& options) {
+  LoadResult result = InspectDefinitions(root, options);
+  if (!result.problems.empty()) return ProblemsToStatus(result.problems);
+  return std::move(result.definitions);
+}
+
+}  // namespace lockstep::migration

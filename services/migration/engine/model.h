@@ -1,0 +1,149 @@
+// The nouns of the migration engine: revisions, steps, releases. Plain values, no I/O.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lockstep::migration {
+
+enum class Phase { kExpand, kMigrate, kContract };
+enum class StepKind { kTransactional, kNonTransactional, kPrivileged };
+enum class Direction { kUp, kDown };
+
+// One column of one table; `table` is schema-qualified ("products.inventory").
+struct ColumnName {
+  std::string table;
+  std::string column;
+
+  friend bool operator==(const ColumnName&, const ColumnName&) = default;
+};
+
+// An index that a script builds CONCURRENTLY, as the parser sees it.
+struct IndexBuild {
+  std::string schema;      // of the table, and so of the index
+  std::string name;        // without schema
+  std::string table;       // without schema
+  std::string definition;  // canonical: equal for every spelling of the same definition (see sql.h)
+
+  friend bool operator==(const IndexBuild&, const IndexBuild&) = default;
+};
+
+// What the parser can tell about a script without running it. DO blocks and function bodies hide
+// what they do. All names are schema-qualified, sorted and unique, except where said otherwise. Of
+// an opaque script everything is empty.
+struct ScriptFacts {
+  std::vector<std::string>
+      tags;  // command tag of each statement, in order: "ALTER TABLE", "UPDATE"
+  std::vector<std::string>
+      schemas;  // that a statement changes or reads, without pg_catalog and information_schema
+  std::vector<std::string> written;  // tables, views, sequences that a statement creates, alters,
+                                     // drops, or writes rows of
+  std::vector<std::string>
+      read;  // tables and views that a statement refers to without changing them
+  std::vector<std::string> tables_dropped;     // DROP TABLE, DROP MATERIALIZED VIEW
+  std::vector<ColumnName> columns_dropped;     // ALTER TABLE DROP COLUMN, in order
+  std::vector<std::string> rows_destroyed_in;  // targets of UPDATE, DELETE, TRUNCATE, MERGE
+  std::vector<IndexBuild> concurrent_indexes;  // CREATE INDEX CONCURRENTLY, in order
+  bool has_hidden_code = false;  // DO, CREATE FUNCTION or CALL: the lists may be incomplete
+};
+
+// Text of one SQL file, ready to run.
+struct Script {
+  std::string file;  // path relative to the migrations folder, for messages
+  std::string text;  // byte order mark removed
+  std::vector<std::string>
+      statements;          // as the PostgreSQL parser splits them, without the semicolons
+  std::vector<int> lines;  // 1-based line of `file` on which each statement starts
+  bool is_opaque = false;  // the parser could not read it: sent whole as one statement
+  ScriptFacts facts;
+  std::string
+      checksum;  // "v1:" + hex SHA-256 of its length-prefixed tokens; of an empty script as well
+  bool empty() const { return statements.empty(); }
+};
+
+struct Limits {
+  int lock_timeout_ms = 2'000;
+  int statement_timeout_ms = 60'000;
+  int retry_for_seconds = 600;
+};
+
+struct Step {
+  int ordinal = 1;  // 1-based position in the revision
+  std::string name;
+  std::string description;
+  StepKind kind = StepKind::kTransactional;
+  Script up;
+  Script down;
+  Script expect;  // empty when the step has none
+  Limits limits;
+  std::string checksum;  // "v1:" + hex, over kind, name, up, down and expect (checksum.h)
+};
+
+struct DestroyedData {
+  std::string table;
+  std::vector<std::string> key;
+  std::vector<std::string> columns;
+  std::string where;
+};
+
+struct IndexText {
+  std::vector<std::string> key_changes;
+  std::string impact;
+  std::vector<std::string> next_steps;
+  std::vector<std::string> rollback_hazards;
+};
+
+struct LintSuppression {
+  std::string rule;
+  std::string reason;
+  std::string expires;  // "" = for good
+};
+
+struct Revision {
+  std::string id;
+  std::vector<std::string> aliases;
+  std::string title;
+  std::string service;
+  std::string folder;                      // relative to the migrations folder
+  std::vector<std::string> down_revision;  // ids, aliases resolved
+  std::vector<std::string> depends_on;     // ids, aliases resolved
+  std::string created;
+  Phase phase = Phase::kExpand;
+  std::string oldest_build;
+  std::vector<Step> steps;
+  std::vector<std::string> references;
+  std::vector<std::string> supersedes_verify;  // ids, aliases resolved
+  std::string irreversible_reason;             // empty: reversible
+  std::string archive_forbidden_reason;        // empty: archiving is allowed
+  std::vector<DestroyedData> destroys;
+  IndexText index;
+  std::vector<LintSuppression> suppressions;
+  Script verify;  // each statement returns violations; no rows = holds
+  Script
+      guard;  // each statement returns what an undo would destroy; empty when the revision has none
+  std::string checksum;  // "v1:" + hex, over identity, rules, steps, verify and guard (checksum.h)
+};
+
+struct PendingWork {
+  std::string priority;
+  std::string text;
+};
+
+struct Release {
+  std::string name;
+  std::string date;
+  std::string title;
+  std::vector<std::string> revisions;  // ids that are new in this release, aliases resolved
+  std::vector<PendingWork> pending;
+};
+
+// Everything that a migrations folder defines, validated. Revisions are in the deterministic global
+// order: parents and dependencies first, ties broken by release, then service, then id.
+struct Definitions {
+  std::string root;  // absolute path of the migrations folder
+  std::vector<Revision> revisions;
+  std::vector<Release> releases;
+};
+
+}  // namespace lockstep::migration

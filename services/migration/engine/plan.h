@@ -1,0 +1,79 @@
+// What a run has to do: the difference between what is applied and a target.
+//
+// Pure functions of values; the ledger is read by the caller into `AppliedState`.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/model.h"
+#include "services/migration/engine/target.h"
+
+namespace lockstep::migration {
+
+// One step that the ledger says is done.
+struct AppliedStep {
+  int ordinal = 1;
+  std::string name;
+  std::string checksum;  // Step::checksum at the time
+};
+
+// One revision of which the ledger has at least one step.
+struct AppliedRevision {
+  std::string service;
+  bool is_complete = false;  // every step done and the revision recorded as applied
+  std::string checksum;      // Revision::checksum when it became complete; "" = do not compare
+  std::vector<AppliedStep> steps;  // ascending by ordinal
+};
+
+// The ledger as the planner needs it, by revision id.
+struct AppliedState {
+  std::map<std::string, AppliedRevision, std::less<>> revisions;
+};
+
+// One revision of a plan.
+struct PlanItem {
+  std::size_t position = 0;  // in Definitions::revisions
+  std::vector<std::size_t>
+      steps;  // indexes into Revision::steps, in the order in which they run (reversed for kDown)
+  bool resumes = false;  // some of its steps were already done (kUp) or never done (kDown)
+};
+
+struct Plan {
+  Direction direction = Direction::kUp;
+  Target target;
+  std::vector<PlanItem> items;          // in the order in which they run
+  std::vector<std::string> from_heads;  // heads of what is applied completely, "service@id", sorted
+  std::vector<std::string> to_heads;    // heads once the plan has run
+  bool empty() const { return items.empty(); }
+};
+
+// Positions of the applied revisions, half-applied ones included. FAILED_PRECONDITION
+// (HISTORY_UNKNOWN_REVISION) names all ids that the ledger has and the definitions have not
+// (metadata "revisions").
+[[nodiscard]] absl::StatusOr<RevisionSet> AppliedPositions(const Graph& graph,
+                                                           const AppliedState& state);
+
+// Compares what was applied with the files as they are now: FAILED_PRECONDITION (HISTORY_MISMATCH)
+// lists every applied step whose files were edited, and every complete revision whose spec, verify
+// or guard was, by file name (metadata "files"); HISTORY_UNKNOWN_REVISION as above. A step of a
+// half-applied revision that is not done yet may be mended.
+[[nodiscard]] absl::Status CheckHistory(const Graph& graph, const AppliedState& state);
+
+// What to do to have everything of `target` applied. Includes CheckHistory. Empty when nothing is
+// missing.
+[[nodiscard]] absl::StatusOr<Plan> PlanUpgrade(const Graph& graph, const AppliedState& state,
+                                               std::string_view target);
+
+// What to undo so that of the target's services nothing but the target is left, including whatever
+// depends on what goes. Half-applied revisions that go lose the steps that are done. Includes
+// CheckHistory.
+[[nodiscard]] absl::StatusOr<Plan> PlanDowngrade(const Graph& graph, const AppliedState& state,
+                                                 std::string_view target);
+
+}  // namespace lockstep::migration
