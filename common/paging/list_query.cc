@@ -42,11 +42,22 @@ std::string KeyColumns(const std::vector<SortTerm>& order) {
   return sql;
 }
 
-std::string OrderAndLimit(const std::vector<SortTerm>& order, int limit) {
+std::string SortColumns(const std::vector<SortTerm>& order) {
   std::string sql;
-  for (const SortTerm& term : order) {
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    sql += ", (" + order[i].field.sql + ") AS " + absl::StrFormat("page_sort_%d", i);
+  }
+  return sql;
+}
+
+// By the expressions of the fields, or by their SortColumns().
+std::string OrderAndLimit(const std::vector<SortTerm>& order, int limit, bool by_columns) {
+  std::string sql;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const SortTerm& term = order[i];
     sql += sql.empty() ? " ORDER BY (" : ", (";
-    sql += term.field.sql + ")" + (term.is_descending ? " DESC" : " ASC");
+    sql += by_columns ? absl::StrFormat("page_sort_%d", i) : term.field.sql;
+    sql += term.is_descending ? ") DESC" : ") ASC";
     // NULLS LAST is what ascending means anyway. For columns that are never NULL it is left out of
     // descending orders, so that a plain index can be read backwards.
     if (term.is_descending && term.field.is_nullable) sql += " NULLS LAST";
@@ -59,59 +70,67 @@ std::string OrderAndLimit(const std::vector<SortTerm>& order, int limit) {
 //   after(a) OR (same(a) AND (after(b) OR (same(b) AND after(c))))
 //
 // where after(x) is x > $n (x < $n descending), and `OR x IS NULL` because rows without a value
-// come last; nothing comes after NULL.
+// come last; nothing comes after NULL, so that a NULL in the key needs neither after(x) nor a
+// parameter.
 class Position {
  public:
   Position(const std::vector<SortTerm>& order, const PageKey& key, int first_parameter)
-      : order_(order), key_(key), first_parameter_(first_parameter) {}
-
-  std::string Sql() const {
-    const std::string exact = From(0);
-    const SortTerm& first = order_.front();
-    if (order_.size() == 1 || first.field.is_nullable) return exact;
-    // Implied by `exact`, but only this form, without OR, can be the start of an index scan.
-    return absl::StrFormat("((%s) %s %s AND %s)", first.field.sql,
-                           first.is_descending ? "<=" : ">=", Parameter(0), exact);
+      : order_(order), key_(key) {
+    for (const auto& value : key) {
+      numbers_.push_back(first_parameter);
+      if (value.has_value()) ++first_parameter;
+    }
   }
 
-  // One for each term; the parameter of a NULL is not used, but keeps the numbers in step.
+  std::string Exact() const { return From(0); }
+
+  // Whether rows after `key` are a range of the first term, then those without it.
+  bool IsSplit() const { return order_.front().field.is_nullable && key_.front().has_value(); }
+
+  // The position within that range. The first comparison is implied by the rest, but only this
+  // form, without OR, can be where an index scan starts.
+  std::string InRange() const {
+    if (order_.size() == 1 || !key_.front().has_value()) return Exact();
+    const SortTerm& first = order_.front();
+    return absl::StrFormat("((%s) %s %s AND %s)", first.field.sql,
+                           first.is_descending ? "<=" : ">=", Parameter(0), Exact());
+  }
+
   std::vector<pg::Param> Params() const {
     std::vector<pg::Param> params;
-    for (const auto& value : key_) params.push_back(pg::Param(value));
+    for (const auto& value : key_) {
+      if (value.has_value()) params.push_back(pg::Param(*value));
+    }
     return params;
   }
 
  private:
   std::string Parameter(std::size_t i) const {
-    return absl::StrFormat("$%d::%s", first_parameter_ + static_cast<int>(i),
-                           SqlType(order_[i].field.type));
+    return absl::StrFormat("$%d::%s", numbers_[i], SqlType(order_[i].field.type));
   }
 
   std::string After(std::size_t i) const {
     const SortTerm& term = order_[i];
-    // The parameter is mentioned although it is not needed: PostgreSQL refuses parameters whose
-    // type it cannot tell.
-    if (!key_[i].has_value()) return absl::StrFormat("(%s IS NOT NULL)", Parameter(i));
     std::string sql =
         absl::StrFormat("(%s) %s %s", term.field.sql, term.is_descending ? "<" : ">", Parameter(i));
     if (term.field.is_nullable) sql += absl::StrFormat(" OR (%s) IS NULL", term.field.sql);
     return "(" + sql + ")";
   }
 
-  std::string Same(std::size_t i) const {
-    const SortTerm& term = order_[i];
-    if (!key_[i].has_value()) return absl::StrFormat("(%s) IS NULL", term.field.sql);
-    return absl::StrFormat("(%s) = %s", term.field.sql, Parameter(i));
-  }
-
   std::string From(std::size_t i) const {
-    if (i + 1 == order_.size()) return After(i);
-    return "(" + After(i) + " OR (" + Same(i) + " AND " + From(i + 1) + "))";
+    const bool is_last = i + 1 == order_.size();
+    if (!key_[i].has_value()) {
+      if (is_last) return "FALSE";
+      return "((" + order_[i].field.sql + ") IS NULL AND " + From(i + 1) + ")";
+    }
+    if (is_last) return After(i);
+    return "(" + After(i) + " OR ((" + order_[i].field.sql + ") = " + Parameter(i) + " AND " +
+           From(i + 1) + "))";
   }
 
   const std::vector<SortTerm>& order_;
   const PageKey& key_;
-  int first_parameter_;
+  std::vector<int> numbers_;  // of each term's parameter
 };
 
 // The parts of the query that tokens are bound to, each with its length, so that none can be
@@ -180,7 +199,9 @@ absl::StatusOr<ListQuery> ListQuery::Make(const ListSpec& spec, const ListReques
   query.query_text_ = QueryText(spec, request, query.filter_, *order);
   query.term_count_ = order->size();
   query.key_columns_ = KeyColumns(*order);
-  query.order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1);
+  query.order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1, false);
+  query.sort_columns_ = SortColumns(*order);
+  query.outer_order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1, true);
   query.filter_condition_ = condition.sql;
   query.filter_param_count_ = condition.params.size();
   query.condition_ = condition.sql;
@@ -193,9 +214,30 @@ absl::StatusOr<ListQuery> ListQuery::Make(const ListSpec& spec, const ListReques
                  "a signed page token has another number of sort values than its order");
   }
   const Position position(*order, key, first_parameter + static_cast<int>(query.params_.size()));
-  query.condition_ = "(" + query.condition_ + " AND " + position.Sql() + ")";
+  if (position.IsSplit()) {
+    query.condition_ = "(" + condition.sql + " AND " + position.Exact() + ")";
+    query.range_condition_ = "(" + condition.sql + " AND " + position.InRange() + ")";
+    query.null_condition_ =
+        "(" + condition.sql + " AND (" + order->front().field.sql + ") IS NULL)";
+  } else {
+    query.condition_ = "(" + condition.sql + " AND " + position.InRange() + ")";
+  }
   for (pg::Param& param : position.Params()) query.params_.push_back(std::move(param));
   return query;
+}
+
+std::string ListQuery::Sql(std::string_view columns, std::string_view from,
+                           std::string_view where) const {
+  const auto select = [&](const std::string& sort_columns, const std::string& condition) {
+    std::string sql = "SELECT " + std::string(columns) + key_columns_ + sort_columns + " FROM ";
+    sql.append(from).append(" WHERE ").append(where.empty() ? "TRUE" : where);
+    return sql + " AND " + condition + order_and_limit_;
+  };
+  if (range_condition_.empty()) return select("", condition_);
+  // PostgreSQL cannot read "below a value, or NULL" from an index in order, but it can read each
+  // part, and merge them.
+  return "SELECT * FROM ((" + select(sort_columns_, range_condition_) + ") UNION ALL (" +
+         select(sort_columns_, null_condition_) + ")) AS page" + outer_order_and_limit_;
 }
 
 int ListQuery::PageRows(const pg::Result& rows) const { return std::min(rows.size(), page_size_); }

@@ -9,15 +9,13 @@
 //   in.order_by(),
 //                                                    .page_size = in.page_size(), .page_token =
 //                                                    in.page_token()}, signer));
-//   ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList("SELECT o.id, o.status" + list.key_columns() +
-//                                                  "  FROM transactions.orders o WHERE " +
-//                                                  list.condition() + list.order_and_limit(),
-//                                                  list.params()));
-//   for (int i = 0; i < list.PageRows(rows); ++i) page.orders.push_back(OrderFromRow(rows[i]));
-//   page.next_page_token = list.NextPageToken(rows);
+//   ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList(list.Sql("o.id, o.status", "transactions.orders
+//   o"), list.params())); for (int i = 0; i < list.PageRows(rows); ++i)
+//   page.orders.push_back(OrderFromRow(rows[i])); page.next_page_token = list.NextPageToken(rows);
 //
-// Pages are cut by keyset, not by OFFSET: a page costs the same wherever it is, and rows that come
-// or go between two calls do not shift the others.
+// Pages are cut by keyset, not by OFFSET: rows that come or go between two calls do not shift the
+// others, and with an index that has the order (for the default above: `(sold_at DESC NULLS LAST,
+// id DESC)`) a page costs the same wherever it is.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +61,15 @@ class ListQuery {
                                                       const TokenSigner& signer,
                                                       int first_parameter = 1);
 
+  // The whole statement: `columns` are those of the select list, `from` is what follows FROM,
+  // `where` a further condition of the caller's (bracketed where it has an OR), all constants of
+  // the program. Names that start with page_ are taken.
+  std::string Sql(std::string_view columns, std::string_view from,
+                  std::string_view where = "") const;
+
+  // The parts, for statements that Sql() cannot make. Deep pages of an order that starts with a
+  // nullable field are then slower: everything before the position is read and skipped.
+  //
   // ", (o.sold_at)::text AS page_key_0, ..." for the end of the select list.
   const std::string& key_columns() const { return key_columns_; }
   // The filter and the position, for WHERE; can be combined with AND.
@@ -94,6 +101,9 @@ class ListQuery {
   int page_size_ = 0;
   filter::Filter filter_;
   std::string key_columns_, condition_, filter_condition_, order_and_limit_;
+  // For Sql() when rows after the position have to be read in two parts; empty otherwise.
+  std::string range_condition_, null_condition_;
+  std::string sort_columns_, outer_order_and_limit_;
   std::size_t filter_param_count_ = 0;
   std::vector<pg::Param> params_;
 };

@@ -71,6 +71,39 @@ TEST(ListQuery, PutsThePositionBehindTheFilter) {
   EXPECT_EQ(list.params()[1].text(), "9.50");
 }
 
+TEST(ListQuery, ReadsANullableFieldInTwoParts) {
+  const std::string token =
+      Signer().Sign(QueryText("", "sold_at desc, id desc"), {"2024-01-01 00:00:00+00", "7f3c"});
+
+  ASSERT_OK_AND_ASSIGN(const ListQuery list,
+                       ListQuery::Make(Spec(), {.page_size = 2, .page_token = token}, Signer(), 2));
+
+  EXPECT_EQ(list.Sql("o.id", "shop.orders o", "o.shop = $1"),
+            "SELECT * FROM ("
+            "(SELECT o.id, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1,"
+            " (o.sold_at) AS page_sort_0, (o.id) AS page_sort_1 FROM shop.orders o"
+            " WHERE o.shop = $1 AND (TRUE AND ((o.sold_at) <= $2::timestamptz AND"
+            " (((o.sold_at) < $2::timestamptz OR (o.sold_at) IS NULL) OR"
+            " ((o.sold_at) = $2::timestamptz AND ((o.id) < $3::uuid)))))"
+            " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 3) UNION ALL "
+            "(SELECT o.id, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1,"
+            " (o.sold_at) AS page_sort_0, (o.id) AS page_sort_1 FROM shop.orders o"
+            " WHERE o.shop = $1 AND (TRUE AND (o.sold_at) IS NULL)"
+            " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 3)) AS page"
+            " ORDER BY (page_sort_0) DESC NULLS LAST, (page_sort_1) DESC LIMIT 3");
+}
+
+TEST(ListQuery, BehindARowWithoutValueOnlySuchRowsFollow) {
+  const std::string token =
+      Signer().Sign(QueryText("", "sold_at desc, id desc"), {std::nullopt, "7f3c"});
+
+  ASSERT_OK_AND_ASSIGN(const ListQuery list,
+                       ListQuery::Make(Spec(), {.page_token = token}, Signer()));
+
+  EXPECT_EQ(list.condition(), "(TRUE AND ((o.sold_at) IS NULL AND ((o.id) < $1::uuid)))");
+  EXPECT_EQ(list.params().size(), 1u);
+}
+
 TEST(ListQuery, TokenIsBoundToFilterOrderScopeAndMethod) {
   const std::string token = Signer().Sign(QueryText("", "total asc, id asc"), {"9.50", "7f3c"});
   const auto make = [&](const ListSpec& spec, ListRequest request) {
