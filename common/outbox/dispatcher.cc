@@ -218,7 +218,7 @@ absl::Status Dispatcher::Impl::MarkAll(const std::vector<Event>& events,
 absl::StatusOr<Dispatcher::BatchResult> Dispatcher::Impl::RunBatch(const Context& context) {
   ASSIGN_OR_RETURN(const std::vector<Event> events, Claim(context));
   if (events.empty()) return BatchResult();
-  Killpoint("outbox_claimed");
+  Killpoint("outbox.claimed");
   const Context delivery =
       Context::WithDeadline(std::min(context.deadline(), absl::Now() + options.delivery_timeout));
   const Context::Registration link = context.OnCancel([delivery] { delivery.Cancel(); });
@@ -228,7 +228,7 @@ absl::StatusOr<Dispatcher::BatchResult> Dispatcher::Impl::RunBatch(const Context
                     Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN",
                           "the delivery function must return one status for each event"));
   }
-  Killpoint("outbox_delivered");
+  Killpoint("outbox.delivered");
   const bool stopping = context.is_cancelled();
   std::vector<Mark> marks;
   BatchResult result;
@@ -238,7 +238,7 @@ absl::StatusOr<Dispatcher::BatchResult> Dispatcher::Impl::RunBatch(const Context
     if (marks[i].outcome == Outcome::kDelivered) ++result.delivered;
   }
   RETURN_IF_ERROR(MarkAll(events, marks));
-  Killpoint("outbox_marked");
+  Killpoint("outbox.marked");
   {
     absl::MutexLock lock(&mu);
     for (const Mark& mark : marks) {
