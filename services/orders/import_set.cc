@@ -1,0 +1,201 @@
+#include "services/orders/import_set.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/killpoint/killpoint.h"
+#include "common/outbox/outbox.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/orders/item_events.h"
+#include "services/orders/order_commands.h"
+
+namespace lockstep::orders {
+namespace {
+
+// Collects what one transaction writes.
+struct Writes {
+  std::vector<OrderWrite> orders;
+  std::vector<RecordWrite> records;
+  std::vector<outbox::NewEvent> events;
+  ImportCounts counts;
+
+  void Record(const ReportRow& row, ImportOutcome outcome, std::optional<OrderId> order,
+              std::vector<Problem> problems = {}) {
+    counts.Count(outcome, row.sale.has_value() ? &*row.sale : nullptr);
+    records.push_back(
+        {.row = &row, .outcome = outcome, .order = order, .problems = std::move(problems)});
+  }
+};
+
+// An error about the row goes into quarantine; any other ends the import.
+bool IsAboutRow(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kFailedPrecondition ||
+         status.code() == absl::StatusCode::kInvalidArgument;
+}
+
+absl::Status AddNew(const ReportRow& row, const ResolvedItem& item, const Platform& platform,
+                    const std::map<InventoryItemId, Purchase>& purchases, Writes& writes) {
+  std::optional<Purchase> purchase;
+  if (const auto it = purchases.find(item.item); it != purchases.end()) purchase = it->second;
+  Order order = NewOrder(*row.sale, platform.slug, OrderId::Generate(), item.item);
+  absl::StatusOr<Order> with_profit = WithProfit(order, purchase);
+  if (!with_profit.ok()) {
+    if (!IsAboutRow(with_profit.status())) return with_profit.status();
+    // The item that was kept for this sale is free again.
+    writes.events.push_back(ItemEvent(order, ItemEffect::kReleased));
+    writes.Record(row, ImportOutcome::kQuarantined, std::nullopt,
+                  {ProblemFrom(with_profit.status(), "")});
+    return absl::OkStatus();
+  }
+  // A placeholder was made for this sale and is sold from the start.
+  if (!item.is_placeholder) {
+    writes.events.push_back(ItemEvent(*with_profit, ItemEffect::kSold));
+  }
+  writes.Record(row, ImportOutcome::kInserted, with_profit->id);
+  writes.orders.push_back({.order = *std::move(with_profit),
+                           .is_new = true,
+                           .from_status = std::nullopt,
+                           .row = &row,
+                           .previous = {}});
+  return absl::OkStatus();
+}
+
+absl::Status AddExisting(const ReportRow& row, const StoredOrder& stored, const Platform& platform,
+                         Writes& writes) {
+  const Order& before = stored.order;
+  absl::StatusOr<Merge> merge =
+      MergeSale(before, *row.sale, platform.slug, stored.is_same_payload, stored.purchase);
+  if (!merge.ok()) {
+    if (!IsAboutRow(merge.status())) return merge.status();
+    writes.Record(row, ImportOutcome::kQuarantined, std::nullopt,
+                  {ProblemFrom(merge.status(), "")});
+    return absl::OkStatus();
+  }
+  switch (merge->outcome) {
+    case MergeOutcome::kUnchanged:
+      writes.Record(row, ImportOutcome::kUnchanged, before.id);
+      return absl::OkStatus();
+    case MergeOutcome::kSkipped:
+      writes.Record(row, ImportOutcome::kSkipped, before.id);
+      return absl::OkStatus();
+    case MergeOutcome::kUpdated:
+      break;
+  }
+  const ItemEffect effect = EffectOf(before.status, merge->after.status);
+  if (effect != ItemEffect::kNone) writes.events.push_back(ItemEvent(merge->after, effect));
+  writes.Record(row, ImportOutcome::kUpdated, before.id);
+  writes.orders.push_back({.order = std::move(merge->after),
+                           .is_new = false,
+                           .from_status = before.status,
+                           .row = &row,
+                           .previous = std::move(merge->previous)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const PreparedSet& set) {
+  std::vector<OrderId> ids;
+  std::vector<std::string> payloads;
+  std::vector<InventoryItemId> items;
+  for (const PreparedSet::Target& target : set.targets) {
+    if (target.existing.has_value()) {
+      ids.push_back(*target.existing);
+      payloads.push_back(set.rows[target.row].payload);
+    } else if (!target.item.is_placeholder) {
+      items.push_back(target.item.item);
+    }
+  }
+  ASSIGN_OR_RETURN(auto stored, LockOrders(tx, ids, payloads));
+  ASSIGN_OR_RETURN(auto purchases, ReadPurchases(tx, items));
+
+  Writes writes;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < set.rows.size(); ++i) {
+    const ReportRow& row = set.rows[i];
+    if (!row.sale.has_value()) {
+      writes.Record(row, ImportOutcome::kQuarantined, std::nullopt, row.problems);
+      continue;
+    }
+    const PreparedSet::Target& target = set.targets[next++];
+    if (!target.existing.has_value()) {
+      RETURN_IF_ERROR(AddNew(row, target.item, platform, purchases, writes));
+      continue;
+    }
+    const auto it = stored.find(*target.existing);
+    if (it == stored.end()) {
+      return Error(absl::StatusCode::kAborted, "ORDER_VANISHED",
+                   "an order was deleted while it was imported; import again")
+          .With("order", target.existing->text());
+    }
+    RETURN_IF_ERROR(AddExisting(row, it->second, platform, writes));
+  }
+  return writes;
+}
+
+}  // namespace
+
+absl::StatusOr<PreparedSet> PrepareSet(pg::Pool& pool, Catalog& catalog, const Context& context,
+                                       const Platform& platform, std::vector<ReportRow> rows) {
+  PreparedSet set{.rows = std::move(rows), .targets = {}};
+  std::vector<const ReportedSale*> sales;
+  std::vector<std::size_t> row_of_sale;
+  for (std::size_t i = 0; i < set.rows.size(); ++i) {
+    if (!set.rows[i].sale.has_value()) continue;
+    sales.push_back(&*set.rows[i].sale);
+    row_of_sale.push_back(i);
+  }
+  if (sales.empty()) return set;
+  ASSIGN_OR_RETURN(std::vector<KnownOrder> known, pool.Read(context, [&](pg::Tx& tx) {
+    return FindKnownOrders(tx, platform, sales);
+  }));
+
+  std::vector<const ReportedSale*> unknown;
+  std::vector<std::size_t> unknown_targets;
+  for (std::size_t i = 0; i < sales.size(); ++i) {
+    const KnownOrder& order = known[i];
+    if (order.by_external_id.has_value() && order.by_number.has_value() &&
+        *order.by_external_id != *order.by_number) {
+      ReportRow& row = set.rows[row_of_sale[i]];
+      row.sale.reset();
+      row.problems.push_back({"ORDER_NUMBER_TAKEN", "Order Number",
+                              "two stored orders share this number: one by its external id, one "
+                              "by its StockX number"});
+      continue;
+    }
+    PreparedSet::Target target{
+        .row = row_of_sale[i],
+        .existing = order.by_external_id.has_value() ? order.by_external_id : order.by_number,
+        .item = {}};
+    if (!target.existing.has_value()) {
+      unknown.push_back(sales[i]);
+      unknown_targets.push_back(set.targets.size());
+    }
+    set.targets.push_back(target);
+  }
+  if (unknown.empty()) return set;
+  ASSIGN_OR_RETURN(std::vector<ResolvedItem> items,
+                   catalog.ResolveSoldItems(context, platform.slug, unknown));
+  Killpoint("orders.import.set_resolved");
+  for (std::size_t i = 0; i < items.size(); ++i) set.targets[unknown_targets[i]].item = items[i];
+  return set;
+}
+
+absl::StatusOr<ImportCounts> CommitSet(pg::Pool& pool, const Context& context,
+                                       const Platform& platform, const ImportBatchId& batch,
+                                       const PreparedSet& set) {
+  return pool.Write(context, [&](pg::Tx& tx) -> absl::StatusOr<ImportCounts> {
+    ASSIGN_OR_RETURN(Writes writes, Decide(tx, platform, set));
+    RETURN_IF_ERROR(WriteOrders(tx, platform, batch, writes.orders));
+    Killpoint("orders.import.orders_written");
+    RETURN_IF_ERROR(WriteRecords(tx, batch, writes.records));
+    if (!writes.events.empty()) {
+      RETURN_IF_ERROR(outbox::AppendMany(tx, kOutboxTable, writes.events));
+    }
+    RETURN_IF_ERROR(TouchBatch(tx, batch, writes.counts));
+    Killpoint("orders.import.set_written");
+    return writes.counts;
+  });
+}
+
+}  // namespace lockstep::orders

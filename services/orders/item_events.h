@@ -1,0 +1,34 @@
+// What orders tell the catalog about items, through the outbox: item_sold and item_released.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/context/context.h"
+#include "common/outbox/dispatcher.h"
+#include "common/outbox/outbox.h"
+#include "services/orders/catalog_client.h"
+#include "services/orders/order.h"
+
+namespace lockstep::orders {
+
+inline constexpr char kItemSold[] = "item_sold";
+inline constexpr char kItemReleased[] = "item_released";
+
+// The event that tells of `effect` for the item of `order`. REQUIRES: effect is not kNone; an order
+// that sells has sold_at.
+[[nodiscard]] outbox::NewEvent ItemEvent(const Order& order, ItemEffect effect);
+
+// Reads an event back. INVALID_ARGUMENT (EVENT_MALFORMED) for anything that ItemEvent did not
+// write.
+[[nodiscard]] absl::StatusOr<ItemChange> ParseItemEvent(const outbox::Event& event);
+
+// The delivery function of the dispatcher: all sales of a batch in one call, releases one by one.
+[[nodiscard]] outbox::DeliverBatch DeliverTo(Catalog& catalog);
+
+}  // namespace lockstep::orders
