@@ -62,15 +62,17 @@ CREATE TABLE products.item_orders (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     inventory_item_id uuid NOT NULL REFERENCES products.inventory (id) ON DELETE RESTRICT,
     platform_id uuid REFERENCES core.platforms (id) ON DELETE RESTRICT,
-    external_order_id varchar(100),
+    external_order_id varchar(200),
     order_id uuid UNIQUE,
     status varchar(20) NOT NULL CHECK (status IN ('reserved', 'sold')),
     sold_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (platform_id, external_order_id),
-    CHECK ((platform_id IS NULL) = (external_order_id IS NULL)),
-    CHECK (order_id IS NOT NULL OR external_order_id IS NOT NULL)
+    CONSTRAINT item_orders_platform_id_external_order_id_check
+        CHECK ((platform_id IS NULL) = (external_order_id IS NULL)),
+    CONSTRAINT item_orders_order_id_external_order_id_check
+        CHECK (order_id IS NOT NULL OR external_order_id IS NOT NULL)
 );
 CREATE INDEX item_orders_inventory_item_id_idx ON products.item_orders (inventory_item_id);
 COMMENT ON TABLE products.item_orders IS
