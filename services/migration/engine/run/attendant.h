@@ -1,0 +1,96 @@
+// What goes on beside the runner's main connection: renewing the lease, watching who blocks the
+// running statement, keeping the log current, and stopping the statement when the lease or the
+// caller is gone.
+//
+// One thread and, from the moment it is needed, one recorded connection.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/context/context.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/journal.h"
+#include "services/migration/engine/run/session.h"
+
+namespace lockstep::migration {
+
+// A session that a statement of ours waits for.
+struct LockHolder {
+  int pid = 0;
+  std::string user;
+  std::string application;
+  std::string state;
+  std::string query;
+  std::int64_t age_seconds = 0;  // of its transaction
+
+  // "pid 4711 (orders_app, lockstep-orders, idle in transaction for 12 s): SELECT ..."
+  std::string text() const;
+};
+
+class Attendant {
+ public:
+  // `main` must outlive the attendant.
+  Attendant(const Context& context, const EngineOptions& options, LeaseKey key,
+            pg::Connection& main, Journal& journal);
+  // Stops and joins.
+  ~Attendant();
+  Attendant(const Attendant&) = delete;
+  Attendant& operator=(const Attendant&) = delete;
+
+  // Around everything that may wait for a lock. `label` names it in events.
+  class Watch {
+   public:
+    Watch(Attendant& attendant, Happening label);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+   private:
+    Attendant& attendant_;
+  };
+
+  // Who blocked the statement that was watched last; empty when nobody was seen.
+  std::vector<LockHolder> last_holders() const;
+  bool is_lease_lost() const { return is_lease_lost_.load(); }
+
+ private:
+  void Loop();
+  void Tick();
+  // False when the connection cannot be had now.
+  bool Connected();
+  void Renew();
+  void LookForHolders();
+  void StopStatement();
+
+  const Context context_;
+  const EngineOptions& options_;
+  const LeaseKey key_;
+  pg::Connection& main_;
+  Journal& journal_;
+  std::unique_ptr<pg::Connection> connection_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool is_stopping_ = false;
+  bool is_watching_ = false;
+  bool was_stopped_ = false;  // the running statement was cancelled once
+  absl::Time watch_started_;
+  Happening label_;
+  std::vector<LockHolder> holders_;
+  std::string reported_;  // the holders that were told last, as text
+  std::atomic<bool> is_lease_lost_ = false;
+  absl::Time last_renewal_;  // by our own clock, for the decision to stop
+  absl::Time next_renewal_;
+  Context::Registration on_cancel_;
+  std::thread thread_;
+};
+
+}  // namespace lockstep::migration

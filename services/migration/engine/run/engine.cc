@@ -1,0 +1,399 @@
+#include "services/migration/engine/run/engine.h"
+
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/engine/run/amendment.h"
+#include "services/migration/engine/run/bootstrap.h"
+#include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/registry.h"
+#include "services/migration/engine/run/run.h"
+#include "services/migration/engine/run/script_renderer.h"
+#include "services/migration/engine/run/session.h"
+#include "services/migration/engine/run/verifier.h"
+#include "services/migration/engine/target.h"
+
+namespace lockstep::migration {
+namespace {
+
+// A connection for reading that ends its statements with the caller.
+class Reader {
+ public:
+  static absl::StatusOr<Reader> Open(const EngineOptions& options, const Context& context) {
+    RETURN_IF_ERROR(context.Check());
+    ASSIGN_OR_RETURN(auto connection, OpenSession(options, "reader"));
+    connection->SetIoDeadline(context.deadline());
+    return Reader(std::move(connection));
+  }
+  pg::Connection& operator*() { return *connection_; }
+  pg::Connection* operator->() { return connection_.get(); }
+  std::unique_ptr<pg::Connection> Release() {
+    connection_->SetIoDeadline(absl::InfiniteFuture());
+    return std::move(connection_);
+  }
+
+ private:
+  explicit Reader(std::unique_ptr<pg::Connection> connection)
+      : connection_(std::move(connection)) {}
+  std::unique_ptr<pg::Connection> connection_;
+};
+
+RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions& run) {
+  return {.kind = std::move(kind),
+          .target = std::string(target),
+          .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
+}
+
+// The report of a run that found nothing to do before it took the lease.
+absl::StatusOr<RunReport> NothingToDo(pg::Connection& connection, const EngineOptions& options,
+                                      const RunRequest& request, const RunOptions& run,
+                                      const Graph& graph, const AppliedState& state) {
+  RunReport report;
+  report.nothing_to_do = true;
+  report.heads = HeadsOf(graph, state);
+  if (!run.record_when_empty) return report;
+  RETURN_IF_ERROR(RecordRun(connection, options, request, RunState::kSucceeded));
+  report.run_id = request.run_id;
+  return report;
+}
+
+// "schema"."table", or nullopt for text that is not schema.table.
+std::string QuotedTable(const std::string& table) {
+  const std::size_t dot = table.find('.');
+  if (dot == std::string::npos) return pg::QuoteIdentifier(table);
+  return pg::QuoteIdentifier(table.substr(0, dot)) + "." +
+         pg::QuoteIdentifier(table.substr(dot + 1));
+}
+
+}  // namespace
+
+std::string NewUuid() {
+  static thread_local std::mt19937_64 generator = [] {
+    std::random_device device;
+    std::seed_seq seed{device(), device(), device(), device()};
+    return std::mt19937_64(seed);
+  }();
+  const std::uint64_t high = (generator() & 0xffffffffffff0fffULL) | 0x4000ULL;
+  const std::uint64_t low = (generator() & 0x3fffffffffffffffULL) | 0x8000000000000000ULL;
+  return absl::StrFormat("%08x-%04x-%04x-%04x-%012x", high >> 32, (high >> 16) & 0xffff,
+                         high & 0xffff, low >> 48, low & 0xffffffffffffULL);
+}
+
+Engine::Engine(EngineOptions options, Definitions definitions)
+    : options_(std::move(options)), definitions_(std::move(definitions)), graph_(definitions_) {}
+
+Engine::~Engine() = default;
+
+absl::StatusOr<AppliedState> Engine::Applied(const Context& context) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  return LoadState(*reader, graph_);
+}
+
+absl::StatusOr<CurrentState> Engine::Current(const Context& context) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  return LoadCurrent(*reader, graph_, state);
+}
+
+absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  EngineStatus status;
+  ASSIGN_OR_RETURN(status.current, LoadCurrent(*reader, graph_, state));
+  for (const std::size_t head : graph_.Heads(graph_.All())) {
+    status.target_heads.push_back(graph_.at(head).service + "@" + graph_.at(head).id);
+  }
+  for (const LedgerRevision& revision : status.current.revisions) {
+    if (revision.state == RevisionState::kPartial) status.partial.push_back(revision.id);
+    if (revision.state == RevisionState::kUnknown) status.unknown.push_back(revision.id);
+  }
+  for (std::size_t i = 0; i < graph_.size(); ++i) {
+    const auto applied = state.revisions.find(graph_.at(i).id);
+    if (applied == state.revisions.end() || !applied->second.is_complete) {
+      status.pending.push_back(graph_.at(i).id);
+    }
+  }
+  const absl::Status history = CheckHistory(graph_, state);
+  if (!history.ok()) status.history_problem = MessageOf(history);
+  ASSIGN_OR_RETURN(status.lease, LoadLease(*reader));
+  ASSIGN_OR_RETURN(std::vector<RunInfo> runs, LoadRuns(*reader, 1, ""));
+  if (!runs.empty()) status.last_run = std::move(runs.front());
+  status.ledger_version = LedgerVersion();
+  status.server_version = reader->server_version();
+  return status;
+}
+
+absl::StatusOr<std::vector<HistoryEntry>> Engine::History(const Context& context, int limit) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadHistory(*reader, limit);
+}
+
+absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction direction,
+                                           std::string_view target) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  PlanReport report;
+  if (direction == Direction::kUp) {
+    ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
+    for (const PlanItem& item : report.plan.items) {
+      const Revision& revision = graph_.at(item.position);
+      for (const std::size_t index : item.steps) {
+        const Step& step = revision.steps[index];
+        if (step.kind != StepKind::kPrivileged || !options_.admin_url.empty()) continue;
+        report.blockers.push_back({.kind = "privileged",
+                                   .revision = revision.id,
+                                   .what = "step " + step.name + " needs an administrator",
+                                   .count = 1});
+      }
+    }
+    return report;
+  }
+  ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
+  ASSIGN_OR_RETURN(const auto found,
+                   FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
+  for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
+  return report;
+}
+
+absl::StatusOr<std::vector<RunInfo>> Engine::ListRuns(const Context& context, int limit,
+                                                      std::string_view before_run) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadRuns(*reader, limit, before_run);
+}
+
+absl::StatusOr<RunInfo> Engine::GetRun(const Context& context, std::string_view run_id) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadRun(*reader, run_id);
+}
+
+absl::StatusOr<std::vector<RunEvent>> Engine::ReadEvents(const Context& context,
+                                                         std::string_view run_id,
+                                                         std::int64_t after, int limit) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  return LoadEvents(*reader, run_id, after, limit);
+}
+
+absl::StatusOr<std::vector<VerificationResult>> Engine::VerificationResults(
+    const Context& context, std::string_view revision, int limit) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadVerificationResults(*reader, revision, limit);
+}
+
+absl::StatusOr<std::vector<ArchivedData>> Engine::ListArchives(const Context& context) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadArchives(*reader);
+}
+
+absl::StatusOr<std::map<std::string, std::int64_t>> Engine::CountRows(
+    const Context& context, const std::vector<std::string>& tables) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  std::map<std::string, std::int64_t> counts;
+  for (const std::string& table : tables) {
+    RETURN_IF_ERROR(context.Check());
+    ASSIGN_OR_RETURN(
+        pg::Result there,
+        reader->Query("SELECT to_regclass($1) IS NOT NULL AS is_there", QuotedTable(table)));
+    if (!there[0].Get<bool>("is_there")) continue;
+    ASSIGN_OR_RETURN(pg::Result rows,
+                     reader->Query("SELECT count(*) AS n FROM " + QuotedTable(table)));
+    counts[table] = rows[0].Get<std::int64_t>("n");
+  }
+  return counts;
+}
+
+absl::StatusOr<BootstrapReport> Engine::Bootstrap(const Context& context) {
+  EngineOptions as_administrator = options_;
+  if (!options_.admin_url.empty()) as_administrator.database_url = options_.admin_url;
+  ASSIGN_OR_RETURN(Reader administrator, Reader::Open(as_administrator, context));
+  return RunBootstrap(*administrator);
+}
+
+absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_view target,
+                                          const RunOptions& run, EventSink& sink) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, state, target));
+  const RunRequest request = RequestOf("upgrade", target, run);
+  if (plan.empty()) return NothingToDo(*reader, options_, request, run, graph_, state);
+  return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
+                       [&](RunSession& session, RunReport& report) {
+                         return RunUpgrade(session, target, run, report);
+                       });
+}
+
+absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_view target,
+                                            const RunOptions& run, EventSink& sink) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, state, target));
+  const RunRequest request = RequestOf("downgrade", target, run);
+  if (plan.empty()) return NothingToDo(*reader, options_, request, run, graph_, state);
+  return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
+                       [&](RunSession& session, RunReport& report) {
+                         return RunDowngrade(session, target, run, report);
+                       });
+}
+
+absl::StatusOr<RunReport> Engine::Stamp(const Context& context, std::string_view target,
+                                        const RunOptions& run, EventSink& sink) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  RETURN_IF_ERROR(PlanUpgrade(graph_, state, target).status());
+  return RunUnderLease(
+      context, options_, graph_, RequestOf("stamp", target, run), reader.Release(), sink,
+      [&](RunSession& session, RunReport& report) { return RunStamp(session, target, report); });
+}
+
+absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& sink) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  RETURN_IF_ERROR(CheckHistory(graph_, state));
+  const RunRequest request = RequestOf("verify", "", {});
+  RETURN_IF_ERROR(RecordRun(*reader, options_, request, RunState::kRunning));
+  // Reads only, so it needs no lease: its own events are the only ones of this run.
+  Journal journal(request.run_id, 0, sink);
+  VerifyReport report;
+  report.run_id = request.run_id;
+  auto checks = RunVerifications(context, *reader, graph_, state, Verifiable(graph_, state),
+                                 options_.verify_timeout, journal);
+  if (checks.ok()) {
+    report.results = *std::move(checks);
+    for (const VerificationResult& check : report.results) {
+      if (check.passed) continue;
+      ++report.failed;
+      journal.Emit(FailedCheck(check));
+    }
+  }
+  const absl::Status outcome = checks.ok() ? VerificationStatus(report.results) : checks.status();
+  journal.Emit({.kind = "run_finished",
+                .message = outcome.ok()
+                               ? absl::StrFormat("%d verifications hold", report.results.size())
+                               : MessageOf(outcome)});
+  const RunSql sql{.lease = "", .run = pg::QuoteLiteral(request.run_id), .actor = ""};
+  RETURN_IF_ERROR(
+      RunScript(
+          *reader,
+          "BEGIN;\n" + RecordChecksSql(sql, report.results) + journal.RecordSql() +
+              absl::StrFormat(
+                  "UPDATE migration.runs SET state = '%s', finished_at = clock_timestamp(),"
+                  " error_reason = %s, error_message = %s WHERE run_id = %s;\nCOMMIT;",
+                  std::string(ToText(StateAfter(outcome))), pg::QuoteLiteral(ReasonOf(outcome)),
+                  pg::QuoteLiteral(MessageOf(outcome)), sql.run))
+          .status());
+  RETURN_IF_ERROR(checks.status());
+  return report;
+}
+
+absl::Status Engine::Amend(const Context& context, const AmendOptions& amend) {
+  ASSIGN_OR_RETURN(const Amendment amendment, ReadAmendment(graph_, amend));
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  NullEventSink sink;
+  return RunUnderLease(
+             context, options_, graph_, RequestOf("amend", amendment.revision->id, {}),
+             reader.Release(), sink,
+             [&](RunSession& session, RunReport&) { return RunAmend(session, amendment, amend); })
+      .status();
+}
+
+absl::StatusOr<int> Engine::PurgeArchives(const Context& context) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  NullEventSink sink;
+  int purged = 0;
+  const auto purge = [&](RunSession& session, RunReport&) -> absl::Status {
+    ASSIGN_OR_RETURN(
+        pg::Result expired,
+        session.connection.Query("SELECT archive_id, schema_name FROM migration.archives"
+                                 " WHERE expires_at <= clock_timestamp() ORDER BY archive_id"));
+    for (const pg::Row row : expired) {
+      RETURN_IF_ERROR(
+          RunScript(session.connection,
+                    "BEGIN;\n" + AssertLeaseSql(session.key) + "DROP SCHEMA IF EXISTS " +
+                        pg::QuoteIdentifier(row.Text("schema_name")) +
+                        " CASCADE;\nDELETE FROM migration.archives WHERE archive_id = " +
+                        row.Text("archive_id") + ";\nCOMMIT;")
+              .status());
+      ++purged;
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(RunUnderLease(context, options_, graph_, RequestOf("purge", "archives", {}),
+                                reader.Release(), sink, purge)
+                      .status());
+  return purged;
+}
+
+absl::StatusOr<std::string> Engine::UpgradeScript(std::string_view target,
+                                                  const ScriptOptions& script) const {
+  return RenderUpgrade(graph_, target, script);
+}
+
+absl::StatusOr<std::string> Engine::DowngradeScript(std::string_view target,
+                                                    const ScriptOptions& script) const {
+  return RenderDowngrade(graph_, target, script);
+}
+
+absl::StatusOr<Instance> Engine::Register(const Context& context, const RegisterOptions& instance) {
+  RegisterOptions resolved = instance;
+  if (!instance.required_revision.empty()) {
+    // A revision that only a newer folder has is a fact too: the instance waits until it is there.
+    const auto position = ResolveRevision(graph_, instance.required_revision);
+    if (position.ok()) resolved.required_revision = graph_.at(*position).id;
+  }
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return RegisterInstance(*reader, resolved);
+}
+
+absl::StatusOr<Instance> Engine::Heartbeat(const Context& context, std::string_view instance_id,
+                                           absl::Duration ttl) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  return RenewInstance(*reader, instance_id, ttl);
+}
+
+absl::Status Engine::Deregister(const Context& context, std::string_view instance_id) {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  return RemoveInstance(*reader, instance_id);
+}
+
+absl::StatusOr<std::vector<Instance>> Engine::Instances(const Context& context) const {
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  return LoadInstances(*reader);
+}
+
+absl::StatusOr<bool> Engine::IsApplied(const Context& context, std::string_view service,
+                                       std::string_view revision) const {
+  std::vector<std::string> wanted;
+  if (revision.empty()) {
+    for (const std::size_t head : graph_.Heads(graph_.OfService(service))) {
+      wanted.push_back(graph_.at(head).id);
+    }
+  } else {
+    ASSIGN_OR_RETURN(const std::size_t position, ResolveRevision(graph_, revision));
+    wanted.push_back(graph_.at(position).id);
+  }
+  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   reader->Query("SELECT count(*) AS n FROM migration.applied_revisions"
+                                 " WHERE revision = ANY ($1::text[])",
+                                 pg::ArrayLiteral(wanted)));
+  return rows[0].Get<std::int64_t>("n") == static_cast<std::int64_t>(wanted.size());
+}
+
+}  // namespace lockstep::migration

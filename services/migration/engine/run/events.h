@@ -1,0 +1,42 @@
+// What a run tells about itself while it works: the same events that the ledger keeps as its log.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace lockstep::migration {
+
+// One line of a run's log. Offsets of a run start at 1 and have no gaps.
+struct RunEvent {
+  std::string run_id;
+  std::int64_t offset = 0;
+  absl::Time at;
+  // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
+  // step_failed, step_blocked, step_retried, revision_finished, expectation, privileged_sql,
+  // index_resumed, archived, verification, verification_skipped, warning.
+  std::string kind;
+  std::string revision;   // "" when the event is about the whole run
+  int step = 0;           // ordinal, 0 when the event is not about one step
+  std::string step_name;  // "" likewise
+  std::string message;    // one readable line
+  std::string details;  // a JSON object with the same facts for programs; "{}" when there are none
+};
+
+// Receives events in order, one at a time, though not always on the same thread. An event may be
+// seen here shortly before it is in the ledger; its offset is the same there.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void OnEvent(const RunEvent& event) = 0;
+};
+
+// For callers that only want the outcome.
+class NullEventSink final : public EventSink {
+ public:
+  void OnEvent(const RunEvent&) override {}
+};
+
+}  // namespace lockstep::migration

@@ -1,0 +1,89 @@
+#include "services/migration/engine/run/failure.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/pg/sqlstate.h"
+
+namespace lockstep::migration {
+namespace {
+
+struct ReasonClass {
+  std::string_view reason;
+  ExitClass exit_class;
+};
+
+constexpr std::array kReasons = {
+    ReasonClass{"HISTORY_MISMATCH", ExitClass::kHistory},
+    ReasonClass{"HISTORY_UNKNOWN_REVISION", ExitClass::kHistory},
+    ReasonClass{"ARCHIVED_SCRIPT_DAMAGED", ExitClass::kHistory},
+    ReasonClass{"LEDGER_TOO_NEW", ExitClass::kHistory},
+    ReasonClass{"STEP_BLOCKED", ExitClass::kBlocked},
+    ReasonClass{"LEASE_HELD", ExitClass::kBlocked},
+    ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
+    ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
+    ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},
+    ReasonClass{"REQUIRED_BY_INSTANCE", ExitClass::kBlocked},
+    ReasonClass{"ARCHIVE_FORBIDDEN", ExitClass::kBlocked},
+    ReasonClass{"ARCHIVE_IMPOSSIBLE", ExitClass::kBlocked},
+    ReasonClass{"PRIVILEGED_STEP_PENDING", ExitClass::kInProgress},
+    ReasonClass{"COMMIT_OUTCOME_UNKNOWN", ExitClass::kUnknown},
+    ReasonClass{"DEFINITIONS_INVALID", ExitClass::kFailed},
+    ReasonClass{"STEP_FAILED", ExitClass::kFailed},
+    ReasonClass{"EXPECTATION_FAILED", ExitClass::kFailed},
+    ReasonClass{"LEASE_LOST", ExitClass::kFailed},
+};
+
+}  // namespace
+
+ExitClass ExitClassOf(const absl::Status& status) {
+  if (status.ok()) return ExitClass::kDone;
+  const std::string reason = ReasonOf(status);
+  const auto* known = std::find_if(kReasons.begin(), kReasons.end(), [&](const ReasonClass& entry) {
+    return entry.reason == reason;
+  });
+  if (known != kReasons.end()) return known->exit_class;
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+      return ExitClass::kUsage;
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitClass::kInProgress;
+    case absl::StatusCode::kUnknown:
+      return ExitClass::kUnknown;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return ExitClass::kNotPermitted;
+    case absl::StatusCode::kUnavailable:
+      return ExitClass::kUnreachable;
+    default:
+      return ExitClass::kFailed;
+  }
+}
+
+std::string DescribeDatabaseError(const absl::Status& status) {
+  const auto diagnostics = pg::DiagnosticsOf(status);
+  if (!diagnostics.has_value()) return MessageOf(status);
+  std::string text = diagnostics->sqlstate + " " + diagnostics->message;
+  if (!diagnostics->detail.empty()) text += " (" + diagnostics->detail + ")";
+  if (!diagnostics->hint.empty()) text += " (hint: " + diagnostics->hint + ")";
+  return text;
+}
+
+absl::Status ScriptError(std::string_view reason, std::string_view what,
+                         const absl::Status& cause) {
+  // Anything that is not about the network or a lock is a fact about the script and the data it
+  // met.
+  const absl::StatusCode code = cause.code() == absl::StatusCode::kUnavailable ||
+                                        cause.code() == absl::StatusCode::kCancelled ||
+                                        cause.code() == absl::StatusCode::kUnknown
+                                    ? cause.code()
+                                    : absl::StatusCode::kFailedPrecondition;
+  const std::string description = DescribeDatabaseError(cause);
+  return Error(code, reason, std::string(what) + ": " + description)
+      .With("sqlstate", std::string_view(pg::SqlStateOf(cause)))
+      .With("database_error", std::string_view(description));
+}
+
+}  // namespace lockstep::migration

@@ -1,0 +1,242 @@
+#include "services/migration/engine/run/lease.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/killpoint/killpoint.h"
+#include "common/pg/sqlstate.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace lockstep::migration {
+namespace {
+
+using killpoint::Killpoint;
+
+constexpr absl::Duration kPoll = absl::Milliseconds(100);
+constexpr absl::Duration kPredecessorEnds = absl::Seconds(60);
+
+struct Seen {
+  std::int64_t token = 0;
+  bool is_free = false;  // given back, or run out
+  bool was_given_back = false;
+  std::string who;
+};
+
+absl::StatusOr<Seen> Look(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(
+      pg::Result result,
+      connection.Query("SELECT token, actor, host, coalesce(run_id::text, '') AS run_id,"
+                       "       expires_at <= clock_timestamp() AS is_free,"
+                       "       expires_at = '-infinity' AS was_given_back"
+                       "  FROM migration.lease WHERE id = 1"));
+  if (result.empty()) {
+    return Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN", "the lease row is missing");
+  }
+  const pg::Row row = result[0];
+  return Seen{.token = row.Get<std::int64_t>("token"),
+              .is_free = row.Get<bool>("is_free"),
+              .was_given_back = row.Get<bool>("was_given_back"),
+              .who = row.Text("actor") + " on " + row.Text("host") + ", run " + row.Text("run_id")};
+}
+
+// Ends the connections that runners with another token than `mine` recorded, and waits until the
+// server has let them go. The administrator's are ended through his own connection, since only a
+// superuser may.
+absl::Status EndOtherSessions(const Context& context, const EngineOptions& options,
+                              pg::Connection& connection, std::int64_t mine) {
+  constexpr char kAlive[] =
+      "  FROM migration.runner_sessions AS s"
+      "  JOIN pg_stat_activity AS a ON a.pid = s.pid"
+      "   AND (a.backend_start = s.backend_start OR a.backend_start IS NULL)"
+      " WHERE s.token <> $1";
+  const absl::Time give_up = std::min(absl::Now() + kPredecessorEnds, context.deadline());
+  bool asked_administrator = false;
+  while (true) {
+    ASSIGN_OR_RETURN(pg::Result alive,
+                     connection.Query(std::string("SELECT s.pid, s.purpose") + kAlive, mine));
+    if (alive.empty()) break;
+    RETURN_IF_ERROR(connection
+                        .Query(std::string("SELECT pg_terminate_backend(s.pid)") + kAlive +
+                                   " AND s.purpose <> $2",
+                               mine, kAdministratorPurpose)
+                        .status());
+    for (const pg::Row row : alive) {
+      if (row.Text("purpose") != kAdministratorPurpose || options.admin_url.empty() ||
+          asked_administrator) {
+        continue;
+      }
+      pg::ConnectionOptions admin;
+      admin.database_url = options.admin_url;
+      admin.application_name = "lockstep-administrator";
+      admin.connect_timeout = options.connect_timeout;
+      ASSIGN_OR_RETURN(auto administrator, pg::Connection::Open(admin));
+      RETURN_IF_ERROR(
+          administrator->Query("SELECT pg_terminate_backend($1)", row.Get<std::int32_t>("pid"))
+              .status());
+      asked_administrator = true;
+    }
+    if (absl::Now() > give_up) {
+      return Error(absl::StatusCode::kFailedPrecondition, "PREDECESSOR_ALIVE",
+                   "a connection of the runner before this one does not end")
+          .With("pid", alive[0].Get<std::int32_t>("pid"))
+          .With("purpose", std::string_view(alive[0].Text("purpose")));
+    }
+    RETURN_IF_ERROR(Sleep(context, absl::Milliseconds(20)));
+  }
+  return connection.Query("DELETE FROM migration.runner_sessions WHERE token <> $1", mine).status();
+}
+
+// A runner whose recorded main connection is gone is finished: it never reconnects. So its lease
+// need not run out.
+absl::Status ExpireDead(pg::Connection& connection, std::int64_t token) {
+  return connection
+      .Query(
+          "UPDATE migration.lease SET expires_at = clock_timestamp()"
+          " WHERE id = 1 AND token = $1 AND expires_at > clock_timestamp()"
+          "   AND EXISTS (SELECT FROM migration.runner_sessions WHERE token = $1 AND purpose = "
+          "'runner')"
+          "   AND NOT EXISTS (SELECT FROM migration.runner_sessions AS s"
+          "                     JOIN pg_stat_activity AS a"
+          "                       ON a.pid = s.pid AND a.backend_start = s.backend_start"
+          "                    WHERE s.token = $1 AND s.purpose = 'runner')",
+          token)
+      .status();
+}
+
+// One try to become the holder. nullopt: somebody was faster, or a step of the holder before is
+// still in its transaction.
+absl::StatusOr<std::optional<LeaseKey>> TryTake(const EngineOptions& options,
+                                                pg::Connection& connection,
+                                                const std::string& run_id) {
+  LeaseKey key;
+  key.holder = NewUuid();
+  auto results = RunScript(
+      connection,
+      absl::StrFormat("BEGIN; SET LOCAL lock_timeout = '500ms';\n"
+                      "UPDATE migration.lease SET token = token + 1, holder = %s, actor = %s, host "
+                      "= %s, run_id = %s,"
+                      " acquired_at = clock_timestamp(), heartbeat_at = clock_timestamp(),"
+                      " expires_at = clock_timestamp() + %d * interval '1 millisecond'"
+                      " WHERE id = 1 AND expires_at <= clock_timestamp() RETURNING token;\nCOMMIT;",
+                      pg::QuoteLiteral(key.holder), pg::QuoteLiteral(ActorOf(options)),
+                      pg::QuoteLiteral(HostName()), pg::QuoteLiteral(run_id),
+                      absl::ToInt64Milliseconds(options.lease_ttl)));
+  if (!results.ok()) {
+    if (pg::SqlStateOf(results.status()) == "55P03") return std::optional<LeaseKey>();
+    return results.status();
+  }
+  const pg::Result& updated = (*results)[2];
+  if (updated.empty()) return std::optional<LeaseKey>();
+  key.token = updated[0].Get<std::int64_t>("token");
+  return std::optional<LeaseKey>(key);
+}
+
+absl::Status TakeAdvisoryLock(const Context& context, pg::Connection& connection) {
+  const absl::Time give_up = std::min(absl::Now() + kPredecessorEnds, context.deadline());
+  while (true) {
+    // Polled: a session that waits inside pg_advisory_lock holds a snapshot, and CREATE INDEX
+    // CONCURRENTLY waits for it.
+    ASSIGN_OR_RETURN(pg::Result result, connection.Query("SELECT pg_try_advisory_lock($1) AS taken",
+                                                         kRunnerAdvisoryLock));
+    if (result[0].Get<bool>("taken")) return absl::OkStatus();
+    if (absl::Now() > give_up) {
+      return Error(absl::StatusCode::kFailedPrecondition, "PREDECESSOR_ALIVE",
+                   "another session holds the runner's advisory lock");
+    }
+    RETURN_IF_ERROR(Sleep(context, kPoll));
+  }
+}
+
+absl::Status WaitTurn(const Context& context, const Seen& seen, absl::Time give_up,
+                      pg::Connection& connection, Journal& journal, bool& told) {
+  if (!told) {
+    journal.Emit({.kind = "waiting_for_lease", .message = "another run is at work: " + seen.who});
+    told = true;
+  }
+  if (absl::Now() > give_up) {
+    return Error(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
+                 "another run is at work: " + seen.who);
+  }
+  RETURN_IF_ERROR(
+      connection
+          .Query("UPDATE migration.runs SET touched_at = clock_timestamp()"
+                 " WHERE run_id = $1 AND touched_at < clock_timestamp() - interval '10 seconds'",
+                 journal.run_id())
+          .status());
+  return Sleep(context, kPoll);
+}
+
+}  // namespace
+
+absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOptions& options,
+                                      pg::Connection& connection, Journal& journal) {
+  const absl::Time give_up = absl::Now() + options.lease_wait;
+  bool told = false;
+  while (true) {
+    RETURN_IF_ERROR(context.Check());
+    ASSIGN_OR_RETURN(const Seen seen, Look(connection));
+    if (!seen.is_free) {
+      RETURN_IF_ERROR(ExpireDead(connection, seen.token));
+      RETURN_IF_ERROR(WaitTurn(context, seen, give_up, connection, journal, told));
+      continue;
+    }
+    // An expired lease cannot come back to life, so its connections may be ended before the
+    // take-over: one of them may sit in a transaction that holds the lease row.
+    if (!seen.was_given_back) {
+      RETURN_IF_ERROR(EndOtherSessions(context, options, connection, seen.token + 1));
+    }
+    ASSIGN_OR_RETURN(const std::optional<LeaseKey> key,
+                     TryTake(options, connection, journal.run_id()));
+    if (!key.has_value()) continue;
+    Killpoint("lease_taken");
+    // Again: a connection may have recorded itself just before the key changed; none can any more.
+    RETURN_IF_ERROR(EndOtherSessions(context, options, connection, key->token));
+    RETURN_IF_ERROR(TakeAdvisoryLock(context, connection));
+    RETURN_IF_ERROR(TranslateLedgerError(connection
+                                             .Query("SELECT migration.register_session($1, $2, $3)",
+                                                    key->token, key->holder, "runner")
+                                             .status()));
+    if (!seen.was_given_back) {
+      journal.Emit({.kind = "lease_taken_over",
+                    .message = "took over from a runner that stopped renewing: " + seen.who});
+    }
+    Killpoint("lease_ready");
+    return *key;
+  }
+}
+
+void ReleaseLease(pg::Connection& connection, const LeaseKey& key) {
+  if (connection.is_lost()) return;
+  const auto ignored = RunScript(
+      connection, absl::StrFormat("BEGIN; DELETE FROM migration.runner_sessions WHERE token = %d;\n"
+                                  "UPDATE migration.lease SET expires_at = '-infinity' WHERE id = "
+                                  "1 AND token = %d AND holder = %s;\n"
+                                  "COMMIT; SELECT pg_advisory_unlock_all();",
+                                  key.token, key.token, pg::QuoteLiteral(key.holder)));
+  static_cast<void>(ignored);
+}
+
+std::string HostName() {
+  char name[256] = "";
+  if (gethostname(name, sizeof(name) - 1) != 0) return "unknown";
+  return name;
+}
+
+std::string ActorOf(const EngineOptions& options) {
+  if (!options.actor.empty()) return options.actor;
+  char buffer[4096];
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(getuid(), &entry, buffer, sizeof(buffer), &found) == 0 && found != nullptr) {
+    return std::string(found->pw_name) + "@" + HostName();
+  }
+  return "uid " + std::to_string(getuid()) + "@" + HostName();
+}
+
+}  // namespace lockstep::migration

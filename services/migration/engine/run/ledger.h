@@ -1,0 +1,43 @@
+// Reads the ledger into values.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/plan.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+// What is applied, in one message together with the check of the ledger's version. A checksum that
+// an amendment replaced counts as equal: `graph` tells what the files say now.
+absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph);
+
+// Heads of what is applied completely, "service@revision", sorted.
+std::vector<std::string> HeadsOf(const Graph& graph, const AppliedState& state);
+
+absl::StatusOr<CurrentState> LoadCurrent(pg::Connection& connection, const Graph& graph,
+                                         const AppliedState& state);
+absl::StatusOr<LeaseInfo> LoadLease(pg::Connection& connection);
+absl::StatusOr<std::vector<RunInfo>> LoadRuns(pg::Connection& connection, int limit,
+                                              std::string_view before_run);
+absl::StatusOr<RunInfo> LoadRun(pg::Connection& connection, std::string_view run_id);
+absl::StatusOr<std::vector<RunEvent>> LoadEvents(pg::Connection& connection,
+                                                 std::string_view run_id, std::int64_t after,
+                                                 int limit);
+absl::StatusOr<std::vector<HistoryEntry>> LoadHistory(pg::Connection& connection, int limit);
+absl::StatusOr<std::vector<VerificationResult>> LoadVerificationResults(pg::Connection& connection,
+                                                                        std::string_view revision,
+                                                                        int limit);
+absl::StatusOr<std::vector<ArchivedData>> LoadArchives(pg::Connection& connection);
+
+// An archived script after checking its hash. `file` is "" when the ledger has none.
+// ARCHIVED_SCRIPT_DAMAGED.
+absl::StatusOr<Script> LoadArchivedScript(pg::Connection& connection, std::string_view revision,
+                                          int ordinal, std::string_view role);
+
+}  // namespace lockstep::migration

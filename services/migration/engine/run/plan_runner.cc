@@ -1,0 +1,273 @@
+#include "services/migration/engine/run/plan_runner.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "common/killpoint/killpoint.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/engine/run/concurrent_step.h"
+#include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/transactional_step.h"
+#include "services/migration/engine/run/verifier.h"
+
+namespace lockstep::migration {
+namespace {
+
+using killpoint::Killpoint;
+
+int CountSteps(const Plan& plan) {
+  int count = 0;
+  for (const PlanItem& item : plan.items) count += static_cast<int>(item.steps.size());
+  return count;
+}
+
+absl::Status SetStepsTotal(RunSession& session, int total) {
+  return session.connection
+      .Query("UPDATE migration.runs SET steps_total = $2 WHERE run_id = $1",
+             session.journal.run_id(), total)
+      .status();
+}
+
+absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
+                     RunReport& report) {
+  Killpoint("step_begin");
+  RETURN_IF_ERROR(MayGoOn(session));
+  session.in_flight = InFlight{.revision = task.revision.id,
+                               .ordinal = task.step.ordinal,
+                               .direction = task.direction,
+                               .text = task.text()};
+  session.journal.Emit(task.Event("step_started", task.text()));
+  absl::Status status;
+  switch (task.step.kind) {
+    case StepKind::kTransactional: {
+      Prepare prepare;
+      if (task.direction == Direction::kDown) {
+        prepare = [&](pg::Connection& connection) {
+          return PrepareUndo(session, task, undo, connection);
+        };
+      }
+      auto outcome = RunTransactionalStep(session, task, prepare);
+      status = outcome.status();
+      if (outcome.ok()) {
+        for (auto& check : outcome->expectations) report.verifications.push_back(std::move(check));
+        for (auto& archived : outcome->archives) report.archives.push_back(std::move(archived));
+      }
+      break;
+    }
+    case StepKind::kNonTransactional:
+      status = RunConcurrentStep(session, task, undo);
+      break;
+    case StepKind::kPrivileged:
+      status = RunPrivilegedStep(session, task);
+      break;
+  }
+  if (session.connection.is_lost()) return status;
+  session.in_flight.reset();
+  if (!status.ok()) {
+    if (ReasonOf(status) != "LEASE_LOST") RETURN_IF_ERROR(RecordFailure(session, task, status));
+    return status;
+  }
+  ++report.steps_run;
+  Killpoint("step_end");
+  return absl::OkStatus();
+}
+
+// Every step is done, only the revision is not recorded: an undo was broken off before its first
+// step.
+absl::Status CompleteRevision(RunSession& session, const Revision& revision) {
+  std::vector<Happening> tail = {
+      {.kind = "revision_finished",
+       .message = "revision " + revision.id + " (" + revision.title + ") is applied",
+       .revision = revision.id}};
+  const auto recorded =
+      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
+                                        RecordRevisionSql(session.sql, revision) +
+                                        session.journal.RecordSql(std::move(tail)) + "COMMIT;");
+  if (!recorded.ok()) {
+    if (!session.connection.is_lost()) session.journal.RolledBack();
+    return TranslateLedgerError(recorded.status());
+  }
+  session.journal.Committed();
+  return absl::OkStatus();
+}
+
+absl::Status Verify(RunSession& session, const Touched& touched, RunReport& report) {
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
+  report.heads = HeadsOf(session.graph, state);
+  const RevisionSet affected = Affected(session.graph, state, touched);
+  if (affected.empty()) return absl::OkStatus();
+  Killpoint("verify_begin");
+  std::vector<VerificationResult> checks;
+  {
+    const Attendant::Watch watch(session.attendant, {.kind = "", .message = ""});
+    ASSIGN_OR_RETURN(checks,
+                     RunVerifications(session.context, session.connection, session.graph, state,
+                                      affected, session.options.verify_timeout, session.journal));
+  }
+  const absl::Status status = VerificationStatus(checks);
+  for (const VerificationResult& check : checks) {
+    if (!check.passed) session.journal.Emit(FailedCheck(check));
+  }
+  std::vector<Happening> tail;
+  if (status.ok()) {
+    tail.push_back({.kind = "verification",
+                    .message = absl::StrFormat("%d verifications of %d revisions hold",
+                                               checks.size(), affected.size())});
+  }
+  const auto recorded =
+      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
+                                        RecordChecksSql(session.sql, checks) +
+                                        session.journal.RecordSql(std::move(tail)) + "COMMIT;");
+  if (!recorded.ok()) {
+    if (!session.connection.is_lost()) session.journal.RolledBack();
+    return TranslateLedgerError(recorded.status());
+  }
+  session.journal.Committed();
+  Killpoint("verify_recorded");
+  report.verifications.insert(report.verifications.end(), checks.begin(), checks.end());
+  return status;
+}
+
+absl::Status UndoRevision(RunSession& session, const PlanItem& item, const AppliedState& state,
+                          const RunOptions& run, Touched& touched, RunReport& report) {
+  const Revision& revision = session.graph.at(item.position);
+  const auto applied = state.revisions.find(revision.id);
+  const bool was_complete = applied != state.revisions.end() && applied->second.is_complete;
+  UndoRequest undo;
+  undo.archive = run.archive;
+  undo.guard_may_be_broken = !was_complete;
+  ASSIGN_OR_RETURN(undo.guard, LoadArchivedScript(session.connection, revision.id, 0, "guard"));
+  if (undo.guard.empty() && !was_complete) undo.guard = revision.guard;
+  undo.asks_guard = true;
+  for (const std::size_t index : item.steps) {
+    const Step& step = revision.steps[index];
+    ASSIGN_OR_RETURN(const Script down,
+                     LoadArchivedScript(session.connection, revision.id, step.ordinal, "down"));
+    if (down.file.empty() && !step.down.text.empty()) {
+      return Error(absl::StatusCode::kFailedPrecondition, "ARCHIVED_SCRIPT_DAMAGED",
+                   "the ledger has no archived copy of " + step.down.file)
+          .With("revision", std::string_view(revision.id));
+    }
+    const StepTask task{.revision = revision,
+                        .step = step,
+                        .direction = Direction::kDown,
+                        .script = down,
+                        .is_last = index == item.steps.back()};
+    RETURN_IF_ERROR(RunStep(session, task, undo, report));
+    touched.Add(revision, down);
+    undo.asks_guard = false;
+  }
+  report.revisions.push_back(revision.id);
+  session.journal.Emit(
+      {.kind = "revision_finished",
+       .message = "revision " + revision.id + " (" + revision.title + ") is undone",
+       .revision = revision.id});
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,
+                        RunReport& report) {
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
+  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(session.graph, state, target));
+  Killpoint("planned");
+  report.heads = HeadsOf(session.graph, state);
+  if (plan.empty()) {
+    report.nothing_to_do = true;
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
+  Touched touched;
+  for (const PlanItem& item : plan.items) {
+    const Revision& revision = session.graph.at(item.position);
+    for (const std::size_t index : item.steps) {
+      const Step& step = revision.steps[index];
+      const StepTask task{.revision = revision,
+                          .step = step,
+                          .direction = Direction::kUp,
+                          .script = step.up,
+                          .is_last = index == item.steps.back()};
+      RETURN_IF_ERROR(RunStep(session, task, {}, report));
+      touched.Add(revision, step.up);
+    }
+    if (item.steps.empty()) RETURN_IF_ERROR(CompleteRevision(session, revision));
+    touched.revisions.insert(revision.id);
+    report.revisions.push_back(revision.id);
+  }
+  if (!run.verify) {
+    report.heads = plan.to_heads;
+    return absl::OkStatus();
+  }
+  return Verify(session, touched, report);
+}
+
+absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
+                          RunReport& report) {
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
+  ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(session.graph, state, target));
+  Killpoint("planned");
+  report.heads = HeadsOf(session.graph, state);
+  if (plan.empty()) {
+    report.nothing_to_do = true;
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const auto blockers,
+                   FindDowngradeBlockers(session.connection, session.graph, state, plan, run));
+  for (const DowngradeBlocker& found : blockers) RETURN_IF_ERROR(found.refusal);
+  RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
+  Touched touched;
+  for (const PlanItem& item : plan.items) {
+    RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));
+  }
+  if (!run.verify) {
+    report.heads = plan.to_heads;
+    return absl::OkStatus();
+  }
+  return Verify(session, touched, report);
+}
+
+absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& report) {
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
+  ASSIGN_OR_RETURN(const Plan up, PlanUpgrade(session.graph, state, target));
+  ASSIGN_OR_RETURN(const Plan down, PlanDowngrade(session.graph, state, target));
+  report.nothing_to_do = up.empty() && down.empty();
+  std::string sql = "BEGIN;\n" + AssertLeaseSql(session.key);
+  for (const PlanItem& item : down.items) {
+    const Revision& revision = session.graph.at(item.position);
+    sql += BeginUndoSql(revision);
+    for (const std::size_t index : item.steps) {
+      sql += RecordUndoSql(session.sql, revision, revision.steps[index], "0");
+      ++report.steps_run;
+    }
+    report.revisions.push_back(revision.id);
+  }
+  for (const PlanItem& item : up.items) {
+    const Revision& revision = session.graph.at(item.position);
+    for (const std::size_t index : item.steps) {
+      sql += RecordStepSql(session.sql, revision, revision.steps[index], "0");
+      ++report.steps_run;
+    }
+    sql += RecordRevisionSql(session.sql, revision);
+    report.revisions.push_back(revision.id);
+  }
+  std::vector<Happening> tail = {
+      {.kind = "stamped",
+       .message = absl::StrFormat(
+           "recorded %d revisions as applied and %d as not applied, without running them",
+           up.items.size(), down.items.size())}};
+  const auto recorded =
+      RunScript(session.connection, sql + session.journal.RecordSql(std::move(tail)) + "COMMIT;");
+  if (!recorded.ok()) {
+    if (!session.connection.is_lost()) session.journal.RolledBack();
+    return TranslateLedgerError(recorded.status());
+  }
+  session.journal.Committed();
+  ASSIGN_OR_RETURN(const AppliedState after, LoadState(session.connection, session.graph));
+  report.heads = HeadsOf(session.graph, after);
+  return absl::OkStatus();
+}
+
+}  // namespace lockstep::migration

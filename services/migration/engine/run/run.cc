@@ -1,0 +1,225 @@
+#include "services/migration/engine/run/run.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/killpoint/killpoint.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/engine/run/lease.h"
+
+namespace lockstep::migration {
+namespace {
+
+using killpoint::Killpoint;
+
+absl::Status MarkRunning(pg::Connection& connection, const LeaseKey& key, const std::string& run) {
+  // Only the holder of the lease runs, so every other run that says it is running has lost its
+  // process.
+  return TranslateLedgerError(
+      RunScript(
+          connection,
+          "BEGIN;\n" + AssertLeaseSql(key) +
+              "UPDATE migration.runs SET state = 'running' WHERE run_id = " + run +
+              ";\nUPDATE migration.runs SET state = 'interrupted', finished_at = clock_timestamp(),"
+              " error_reason = 'PROCESS_GONE', error_message = 'the process of this run went away'"
+              " WHERE run_id <> " +
+              run +
+              " AND ((state = 'running' AND kind <> 'verify')"
+              "   OR (state = 'waiting' AND touched_at < clock_timestamp() - interval '1 minute')"
+              "   OR (state = 'running' AND started_at < clock_timestamp() - interval '1 "
+              "day'));\nCOMMIT;")
+          .status());
+}
+
+absl::Status LoadFailures(RunSession& session) {
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   session.connection.Query(
+                       "SELECT DISTINCT ON (revision, ordinal) revision, ordinal, checksum FROM "
+                       "migration.step_failures"
+                       " WHERE direction = 'up' ORDER BY revision, ordinal, failed_at DESC"));
+  for (const pg::Row row : rows) {
+    session.failed_checksums[{row.Text("revision"), row.Get<std::int32_t>("ordinal")}] =
+        row.Text("checksum");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Unknown(const RunSession& session, const absl::Status& cause) {
+  return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
+               (session.in_flight.has_value() ? session.in_flight->text : std::string("the run")) +
+                   ": the connection broke and the outcome could not be read (" + MessageOf(cause) +
+                   "); run again to find out and continue");
+}
+
+// The main connection is gone. Its backend may still be at work, so it is ended first; then the
+// ledger says what became of the step. `replacement` is a new connection, registered under the same
+// lease.
+absl::Status Resolve(RunSession& session, pg::Connection& replacement, int lost_pid) {
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  while (true) {
+    ASSIGN_OR_RETURN(
+        pg::Result alive,
+        replacement.Query(
+            "SELECT pg_terminate_backend(a.pid) FROM migration.runner_sessions s"
+            "  JOIN pg_stat_activity a ON a.pid = s.pid AND a.backend_start = s.backend_start"
+            " WHERE s.token = $1 AND s.pid = $2",
+            session.key.token, lost_pid));
+    if (alive.empty()) break;
+    if (absl::Now() > give_up) {
+      return Error(absl::StatusCode::kUnavailable, "DATABASE_UNREACHABLE",
+                   "an old backend does not end");
+    }
+    RETURN_IF_ERROR(Sleep(Context::WithDeadline(absl::InfiniteFuture()), absl::Milliseconds(20)));
+  }
+  if (!session.in_flight.has_value()) {
+    session.journal.RolledBack();
+    return Error(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
+                 "the connection to the database broke; run again to continue");
+  }
+  const InFlight& step = *session.in_flight;
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   replacement.Query("SELECT count(*) AS n FROM migration.applied_steps"
+                                     " WHERE revision = $1 AND ordinal = $2",
+                                     step.revision, step.ordinal));
+  const bool is_there = rows[0].Get<std::int64_t>("n") > 0;
+  const bool is_done = is_there == (step.direction == Direction::kUp);
+  if (is_done) {
+    session.journal.Committed();
+  } else {
+    session.journal.RolledBack();
+  }
+  return Error(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
+               "the connection to the database broke; " + step.text +
+                   (is_done ? " is done" : " was rolled back") + "; run again to continue");
+}
+
+void Finish(RunSession& session, pg::Connection& connection, const absl::Status& status) {
+  Happening finished;
+  finished.kind = "run_finished";
+  finished.message =
+      status.ok() ? "done" : std::string(ToText(StateAfter(status))) + ": " + MessageOf(status);
+  finished.details = {{"state", std::string(ToText(StateAfter(status)))},
+                      {"reason", ReasonOf(status)}};
+  session.journal.Emit(std::move(finished));
+  const std::string events = session.journal.RecordSql();
+  const auto ended =
+      RunScript(connection,
+                "BEGIN;\n" + AssertLeaseSql(session.key) + events +
+                    absl::StrFormat(
+                        "UPDATE migration.runs SET state = '%s', finished_at = clock_timestamp(),"
+                        " error_reason = %s, error_message = %s WHERE run_id = %s;\nCOMMIT;",
+                        std::string(ToText(StateAfter(status))), pg::QuoteLiteral(ReasonOf(status)),
+                        pg::QuoteLiteral(status.ok() ? "" : MessageOf(status)), session.sql.run));
+  // Without the lease this runner writes nothing more: the next one marks the run as interrupted.
+  if (ended.ok()) {
+    session.journal.Committed();
+  } else {
+    session.journal.RolledBack();
+  }
+  Killpoint("run_finished");
+}
+
+// Ends a run that never got the lease.
+void GiveUpWaiting(pg::Connection& connection, const std::string& run_id,
+                   const absl::Status& status) {
+  if (connection.is_lost()) return;
+  const auto ignored = connection.Query(
+      "UPDATE migration.runs SET state = $2, finished_at = clock_timestamp(), error_reason = $3, "
+      "error_message = $4"
+      " WHERE run_id = $1 AND state = 'waiting'",
+      run_id, ToText(StateAfter(status)), ReasonOf(status), MessageOf(status));
+  static_cast<void>(ignored);
+}
+
+}  // namespace
+
+RunState StateAfter(const absl::Status& status) {
+  if (status.ok()) return RunState::kSucceeded;
+  if (status.code() == absl::StatusCode::kCancelled) return RunState::kCancelled;
+  switch (ExitClassOf(status)) {
+    case ExitClass::kBlocked:
+    case ExitClass::kInProgress:
+      return RunState::kBlocked;
+    default:
+      return RunState::kFailed;
+  }
+}
+
+absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
+                       const RunRequest& request, RunState state) {
+  ASSIGN_OR_RETURN(
+      pg::Result inserted,
+      connection.Query(
+          "INSERT INTO migration.runs (run_id, kind, target, state, actor, host, finished_at)"
+          " VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $4 IN ('waiting', 'running') THEN NULL"
+          "                                 ELSE clock_timestamp() END)"
+          " ON CONFLICT (run_id) DO NOTHING",
+          request.run_id, request.kind, request.target, ToText(state), ActorOf(options),
+          HostName()));
+  if (inserted.affected() == 1) return absl::OkStatus();
+  return Error(absl::StatusCode::kAlreadyExists, "RUN_EXISTS",
+               "the ledger already has a run with this id")
+      .With("run", std::string_view(request.run_id));
+}
+
+absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOptions& options,
+                                        const Graph& graph, const RunRequest& request,
+                                        std::unique_ptr<pg::Connection> connection, EventSink& sink,
+                                        const RunBody& body) {
+  RETURN_IF_ERROR(RecordRun(*connection, options, request, RunState::kWaiting));
+  Killpoint("run_recorded");
+  Journal journal(request.run_id, 0, sink);
+  journal.Emit({.kind = "run_started",
+                .message = request.kind + " " + request.target + " by " + ActorOf(options)});
+  auto acquired = AcquireLease(context, options, *connection, journal);
+  if (!acquired.ok()) {
+    GiveUpWaiting(*connection, request.run_id, acquired.status());
+    return acquired.status();
+  }
+  const LeaseKey key = *acquired;
+  RunSql sql;
+  sql.lease = std::to_string(key.token) + "," + pg::QuoteLiteral(key.holder);
+  sql.run = pg::QuoteLiteral(request.run_id);
+  sql.actor = pg::QuoteLiteral(ActorOf(options));
+
+  RunReport report;
+  report.run_id = request.run_id;
+  std::unique_ptr<pg::Connection> replacement;
+  absl::Status status = MarkRunning(*connection, key, sql.run);
+  Killpoint("run_marked");
+  {
+    Attendant attendant(context, options, key, *connection, journal);
+    RunSession session{.context = context,
+                       .options = options,
+                       .graph = graph,
+                       .key = key,
+                       .sql = sql,
+                       .connection = *connection,
+                       .journal = journal,
+                       .attendant = attendant};
+    if (status.ok()) status = LoadFailures(session);
+    if (status.ok()) status = body(session, report);
+    if (connection->is_lost()) {
+      auto opened = OpenRunnerSession(options, key, "recovery");
+      const absl::Status resolved =
+          opened.ok() ? Resolve(session, **opened, connection->backend_pid()) : opened.status();
+      const std::string reason = ReasonOf(resolved);
+      status = reason == "CONNECTION_LOST" || reason == "LEASE_LOST" ? resolved
+                                                                     : Unknown(session, resolved);
+      if (opened.ok()) replacement = *std::move(opened);
+    }
+    if (replacement != nullptr) {
+      Finish(session, *replacement, status);
+    } else if (!connection->is_lost()) {
+      Finish(session, *connection, status);
+    }
+  }
+  ReleaseLease(replacement != nullptr ? *replacement : *connection, key);
+  Killpoint("lease_released");
+  RETURN_IF_ERROR(status);
+  return report;
+}
+
+}  // namespace lockstep::migration

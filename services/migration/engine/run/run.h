@@ -1,0 +1,43 @@
+// The life of one run: its line in the ledger, the lease around its work, and its end, whatever
+// happens.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/context/context.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/run_session.h"
+
+namespace lockstep::migration {
+
+struct RunRequest {
+  std::string kind;
+  std::string target;
+  std::string run_id;  // "" = a new one
+};
+
+// Works under the lease. What it returns decides how the run ends.
+using RunBody = std::function<absl::Status(RunSession&, RunReport&)>;
+
+// Records the run, takes the lease on `connection`, runs `body`, records the end, gives the lease
+// back. RUN_EXISTS, LEASE_HELD, LEASE_LOST, CONNECTION_LOST (the step in flight is known to be
+// applied or not), COMMIT_OUTCOME_UNKNOWN, or what `body` returned.
+absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOptions& options,
+                                        const Graph& graph, const RunRequest& request,
+                                        std::unique_ptr<pg::Connection> connection, EventSink& sink,
+                                        const RunBody& body);
+
+// The line of a run that needs no lease or had nothing to do. RUN_EXISTS.
+absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
+                       const RunRequest& request, RunState state);
+
+// How a run with this outcome ended.
+RunState StateAfter(const absl::Status& status);
+
+}  // namespace lockstep::migration

@@ -1,0 +1,90 @@
+#include "services/migration/engine/run/run_session.h"
+
+#include "absl/strings/str_format.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace lockstep::migration {
+
+Happening StepTask::Event(std::string kind, std::string message) const {
+  Happening happening;
+  happening.kind = std::move(kind);
+  happening.message = std::move(message);
+  happening.revision = revision.id;
+  happening.step = step.ordinal;
+  happening.step_name = step.name;
+  happening.details["direction"] = direction == Direction::kUp ? "up" : "down";
+  return happening;
+}
+
+std::string StepTask::text() const {
+  return absl::StrFormat("%s %s step %d (%s) %s", revision.service, revision.id, step.ordinal,
+                         step.name, direction == Direction::kUp ? "up" : "down");
+}
+
+absl::Status MayGoOn(const RunSession& session) {
+  RETURN_IF_ERROR(session.context.Check());
+  if (session.attendant.is_lease_lost()) {
+    return Error(absl::StatusCode::kAborted, "LEASE_LOST",
+                 "this runner could not renew its lease in time and stopped");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FlushEvents(RunSession& session) {
+  const std::string events = session.journal.RecordSql();
+  if (events.empty()) {
+    session.journal.RolledBack();
+    return absl::OkStatus();
+  }
+  const auto stored =
+      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) + events + "COMMIT;");
+  if (!stored.ok()) {
+    session.journal.RolledBack();
+    return TranslateLedgerError(stored.status());
+  }
+  session.journal.Committed();
+  return absl::OkStatus();
+}
+
+absl::Status RecordFailure(RunSession& session, const StepTask& task, const absl::Status& failure) {
+  Happening failed = task.Event("step_failed", task.text() + ": " + MessageOf(failure));
+  failed.details["reason"] = ReasonOf(failure);
+  session.journal.Emit(std::move(failed));
+  const std::string events = session.journal.RecordSql();
+  const auto stored = RunScript(
+      session.connection,
+      "BEGIN;\n" + AssertLeaseSql(session.key) +
+          absl::StrFormat("INSERT INTO migration.step_failures (run_id, revision, ordinal, "
+                          "direction, checksum, reason, message)"
+                          " VALUES (%s, %s, %d, '%s', %s, %s, %s)"
+                          " ON CONFLICT (revision, ordinal, direction, run_id) DO UPDATE SET "
+                          "message = excluded.message;\n",
+                          session.sql.run, pg::QuoteLiteral(task.revision.id), task.step.ordinal,
+                          task.direction == Direction::kUp ? "up" : "down",
+                          pg::QuoteLiteral(task.step.checksum), pg::QuoteLiteral(ReasonOf(failure)),
+                          pg::QuoteLiteral(MessageOf(failure))) +
+          events + "COMMIT;");
+  if (!stored.ok()) {
+    session.journal.RolledBack();
+    return TranslateLedgerError(stored.status());
+  }
+  session.journal.Committed();
+  return absl::OkStatus();
+}
+
+std::string MendedSql(const RunSession& session, const StepTask& task) {
+  if (task.direction != Direction::kUp) return "";
+  const auto failed = session.failed_checksums.find({task.revision.id, task.step.ordinal});
+  if (failed == session.failed_checksums.end() || failed->second == task.step.checksum) return "";
+  return absl::StrFormat(
+      "INSERT INTO migration.amendments (kind, revision, ordinal, old_checksum, new_checksum, "
+      "new_body, reason, actor,"
+      " run_id) VALUES ('failed_step_mended', %s, %d, %s, %s, %s, 'the step failed and its file "
+      "was mended', %s, %s);\n",
+      pg::QuoteLiteral(task.revision.id), task.step.ordinal, pg::QuoteLiteral(failed->second),
+      pg::QuoteLiteral(task.step.checksum), pg::QuoteLiteral(task.step.up.text), session.sql.actor,
+      session.sql.run);
+}
+
+}  // namespace lockstep::migration

@@ -1,0 +1,68 @@
+// What every part of a run works with.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/context/context.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/run/attendant.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/journal.h"
+#include "services/migration/engine/run/session.h"
+#include "services/migration/engine/run/step_sql.h"
+
+namespace lockstep::migration {
+
+// The step that a lost connection leaves in doubt.
+struct InFlight {
+  std::string revision;
+  int ordinal = 0;
+  Direction direction = Direction::kUp;
+  std::string text;
+};
+
+struct RunSession {
+  const Context& context;
+  const EngineOptions& options;
+  const Graph& graph;
+  const LeaseKey key;
+  const RunSql sql;
+  pg::Connection& connection;  // the runner's main connection
+  Journal& journal;
+  Attendant& attendant;
+  // Checksum of the script with which an up step failed last, by (revision, ordinal).
+  std::map<std::pair<std::string, int>, std::string> failed_checksums = {};
+  std::optional<InFlight> in_flight = std::nullopt;
+};
+
+// One step to run in one direction.
+struct StepTask {
+  const Revision& revision;
+  const Step& step;
+  Direction direction;
+  const Script& script;  // what runs: the file when going up, the archived text when going down
+  bool is_last = false;  // going up: its end completes the revision
+  Happening Event(std::string kind, std::string message) const;
+  // "orders 84bc4d8b03ef step 2 (copy_legacy) up"
+  std::string text() const;
+};
+
+// OK, CANCELLED/DEADLINE_EXCEEDED, or LEASE_LOST: asked before every message.
+absl::Status MayGoOn(const RunSession& session);
+
+// Writes what the journal holds to the ledger, in a transaction of its own that checks the lease.
+absl::Status FlushEvents(RunSession& session);
+
+// Records that a step failed, so that a mended file is recognised as such later. Flushes events.
+absl::Status RecordFailure(RunSession& session, const StepTask& task, const absl::Status& failure);
+
+// "" or the SQL that records the step as mended after a failure.
+std::string MendedSql(const RunSession& session, const StepTask& task);
+
+}  // namespace lockstep::migration

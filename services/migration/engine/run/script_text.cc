@@ -1,0 +1,324 @@
+#include "services/migration/engine/run/script_text.h"
+
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/run/lease.h"
+#include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/session.h"
+
+namespace lockstep::migration {
+namespace {
+
+using pg::QuoteIdentifier;
+using pg::QuoteLiteral;
+
+std::string_view DirectionText(Direction direction) {
+  return direction == Direction::kUp ? "up" : "down";
+}
+
+// A DO block that raises `state` with the text that `condition_query` returns, when it returns one.
+std::string RaiseIfAny(std::string_view state, const std::string& query,
+                       const std::string& prefix) {
+  return "DO $lockstep$ DECLARE v text; BEGIN\n  SELECT string_agg(t, '; ') INTO v FROM (" + query +
+         ") AS found(t);\n  IF v IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
+         std::string(state) + "', MESSAGE = " + QuoteLiteral(prefix) +
+         " || v; END IF;\nEND $lockstep$;\n";
+}
+
+std::string StepKey(const Revision& revision, const Step& step, Direction direction) {
+  return absl::StrFormat("revision = %s AND ordinal = %d AND direction = '%s'",
+                         QuoteLiteral(revision.id), step.ordinal,
+                         std::string(DirectionText(direction)));
+}
+
+}  // namespace
+
+std::string StepTaskText::text() const {
+  return absl::StrFormat("%s %s step %d (%s) %s", revision.service, revision.id, step.ordinal,
+                         step.name, std::string(DirectionText(direction)));
+}
+
+Happening StepTaskText::Event(std::string kind, std::string message) const {
+  Happening happening;
+  happening.kind = std::move(kind);
+  happening.message = std::move(message);
+  happening.revision = revision.id;
+  happening.step = step.ordinal;
+  happening.step_name = step.name;
+  happening.details["direction"] = std::string(DirectionText(direction));
+  return happening;
+}
+
+RunSql ScriptRunSql() {
+  return {.lease =
+              "current_setting('lockstep.token')::bigint, current_setting('lockstep.holder')::uuid",
+          .run = "current_setting('lockstep.run')::uuid",
+          .actor = "current_setting('lockstep.actor')"};
+}
+
+std::string TakeLeaseScript(std::string_view kind, std::string_view target) {
+  std::string sql = absl::StrFormat(
+      "SET search_path = %s; SET TimeZone = 'UTC'; SET client_min_messages = warning;\n"
+      "SET client_connection_check_interval = '1s';\n"
+      "SELECT set_config('lockstep.holder', gen_random_uuid()::text, false),"
+      " set_config('lockstep.run', gen_random_uuid()::text, false),"
+      " set_config('lockstep.actor', session_user::text, false);\n",
+      kSearchPath);
+  sql += RaiseIfAny(
+      kHeadsDifferState,
+      absl::StrFormat("SELECT 'version ' || coalesce(max(version), 0) FROM migration.ledger_version"
+                      " HAVING coalesce(max(version), 0) <> %d",
+                      LedgerVersion()),
+      "the ledger does not fit this script: ");
+  // As AcquireLease: a lease that ran out, or whose main session is gone, is taken over after its
+  // sessions have ended.
+  sql += R"sql(DO $lockstep$
+DECLARE
+    v_old migration.lease;
+    v_token bigint;
+    v_until timestamptz := clock_timestamp() + interval '60 seconds';
+BEGIN
+    SELECT * INTO v_old FROM migration.lease WHERE id = 1;
+    IF v_old.expires_at > clock_timestamp() AND NOT (
+           EXISTS (SELECT FROM migration.runner_sessions WHERE token = v_old.token AND purpose = 'runner')
+           AND NOT EXISTS (SELECT FROM migration.runner_sessions s JOIN pg_stat_activity a
+                               ON a.pid = s.pid AND a.backend_start = s.backend_start
+                            WHERE s.token = v_old.token AND s.purpose = 'runner')) THEN
+        RAISE EXCEPTION USING ERRCODE = 'LSL01',
+            MESSAGE = 'another run is at work: ' || v_old.actor || ' on ' || v_old.host;
+    END IF;
+    LOOP
+        PERFORM pg_stat_clear_snapshot();
+        PERFORM pg_terminate_backend(s.pid) FROM migration.runner_sessions s JOIN pg_stat_activity a
+             ON a.pid = s.pid AND a.backend_start = s.backend_start;
+        EXIT WHEN NOT FOUND;
+        IF clock_timestamp() > v_until THEN
+            RAISE EXCEPTION USING ERRCODE = 'LSL01', MESSAGE = 'a connection of the runner before does not end';
+        END IF;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    -- Nobody renews for a script. Its lease counts for a day, or until its session is gone.
+    UPDATE migration.lease
+       SET token = token + 1, holder = current_setting('lockstep.holder')::uuid,
+           actor = current_setting('lockstep.actor'), host = 'script', run_id = current_setting('lockstep.run')::uuid,
+           acquired_at = clock_timestamp(), heartbeat_at = clock_timestamp(),
+           expires_at = clock_timestamp() + interval '1 day'
+     WHERE id = 1 AND token = v_old.token AND holder = v_old.holder RETURNING token INTO v_token;
+    IF v_token IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'LSL01', MESSAGE = 'another run was faster';
+    END IF;
+    DELETE FROM migration.runner_sessions;
+    PERFORM set_config('lockstep.token', v_token::text, false);
+    PERFORM migration.register_session(v_token, current_setting('lockstep.holder')::uuid, 'runner');
+    IF NOT pg_try_advisory_lock(ADVISORY) THEN
+        RAISE EXCEPTION USING ERRCODE = 'LSL01', MESSAGE = 'another session holds the runner''s advisory lock';
+    END IF;
+END $lockstep$;
+)sql";
+  sql.replace(sql.find("ADVISORY"), 8, std::to_string(kRunnerAdvisoryLock));
+  sql += absl::StrFormat(
+      "INSERT INTO migration.runs (run_id, kind, target, state, actor, host)"
+      " VALUES (current_setting('lockstep.run')::uuid, %s, %s, 'running', "
+      "current_setting('lockstep.actor'), 'script');\n",
+      QuoteLiteral(kind), QuoteLiteral(target));
+  return sql;
+}
+
+std::string ExpectRevisionsScript(const std::vector<std::string>& revisions,
+                                  const std::vector<std::string>& heads) {
+  const std::string wanted = TextArraySql(revisions);
+  return RaiseIfAny(
+      kHeadsDifferState,
+      "SELECT 'applied but not expected: ' || revision FROM migration.applied_revisions"
+      " WHERE revision <> ALL (" +
+          wanted +
+          ")"
+          " UNION ALL SELECT 'half applied: ' || revision FROM migration.applied_steps s WHERE NOT "
+          "EXISTS"
+          " (SELECT FROM migration.applied_revisions r WHERE r.revision = s.revision)"
+          " UNION ALL SELECT 'expected but not applied: ' || w FROM unnest(" +
+          wanted +
+          ") AS w"
+          " WHERE NOT EXISTS (SELECT FROM migration.applied_revisions r WHERE r.revision = w) "
+          "LIMIT 5",
+      "this script starts from " +
+          (heads.empty() ? std::string("base") : absl::StrJoin(heads, ", ")) + "; ");
+}
+
+std::string EventScript(const Happening& happening, std::string_view suffix) {
+  return absl::StrFormat(
+      "INSERT INTO migration.run_events (run_id, event_offset, at, kind, revision, step, "
+      "step_name, message, details)"
+      " SELECT current_setting('lockstep.run')::uuid, coalesce(max(event_offset), 0) + 1, "
+      "clock_timestamp(), %s, %s, %d,"
+      " %s, %s%s, %s FROM migration.run_events WHERE run_id = "
+      "current_setting('lockstep.run')::uuid;\n",
+      QuoteLiteral(happening.kind), QuoteLiteral(happening.revision), happening.step,
+      QuoteLiteral(happening.step_name), QuoteLiteral(happening.message), std::string(suffix),
+      QuoteLiteral(happening.details.dump()));
+}
+
+std::string SameArchiveScript(const Revision& revision, const Step& step) {
+  return RaiseIfAny(
+      kHeadsDifferState,
+      "SELECT " + QuoteLiteral(step.down.file) +
+          " WHERE NOT EXISTS (SELECT FROM migration.archived_scripts WHERE revision = " +
+          QuoteLiteral(revision.id) + " AND ordinal = " + std::to_string(step.ordinal) +
+          " AND role = 'down' AND body = " + QuoteLiteral(step.down.text) +
+          " AND sha256 = encode(sha256(convert_to(body, 'UTF8')), 'hex'))",
+      "the archived undo is not the one of this script: ");
+}
+
+std::string LockTablesScript(const std::vector<std::string>& tables) {
+  if (tables.empty()) return "";
+  return "DO $lockstep$ DECLARE v text; BEGIN\n"
+         "  FOR v IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN "
+         "pg_namespace n ON n.oid ="
+         " c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY (" +
+         TextArraySql(tables) +
+         ") ORDER BY 1 LOOP\n    EXECUTE 'LOCK TABLE ' || v || ' IN ACCESS EXCLUSIVE MODE';\n  END "
+         "LOOP;\n"
+         "END $lockstep$;\n";
+}
+
+std::string GuardScript(const Revision& revision, const std::string& statement) {
+  const auto column = [](int n) {
+    return "(SELECT e.value #>> '{}' FROM json_each(row_to_json(g)) WITH ORDINALITY AS e(key, "
+           "value, n) WHERE e.n = " +
+           std::to_string(n) + ")";
+  };
+  return RaiseIfAny(
+      kGuardRefusedState,
+      "SELECT " + column(1) + " || ': ' || coalesce(" + column(2) + ", '1') FROM (\n" + statement +
+          "\n) AS g WHERE coalesce(" + column(2) + "::bigint, 1) > 0",
+      "undoing revision " + revision.id + " (" + revision.title + ") would destroy: ");
+}
+
+std::string BaselineScript(const Boundary& boundary) {
+  return "SELECT set_config('lockstep.baseline', to_jsonb(b)::text, true) FROM (\n" +
+         BaselineSql(boundary) + "\n) AS b;\n";
+}
+
+std::string BoundaryScript(const Boundary& boundary, const std::string& state,
+                           const std::string& task) {
+  const auto baseline = [](const char* key) {
+    return "(current_setting('lockstep.baseline')::jsonb ->> '" + std::string(key) + "')";
+  };
+  return "SELECT set_config('lockstep.step_state', " + std::string(StateSql()) +
+         ", true);\nSET LOCAL ROLE NONE;\n" +
+         RaiseIfAny(kTamperedState,
+                    "SELECT current_setting('lockstep.step_state') WHERE "
+                    "current_setting('lockstep.step_state') <> " +
+                        QuoteLiteral(state),
+                    task + " changed its role or limits: ") +
+         RaiseIfAny(
+             kTamperedState,
+             ViolationsSql(boundary, baseline("xid"), baseline("counts"), baseline("written")),
+             task + " left the schemas of its service: ");
+}
+
+std::string ExpectationScript(const Revision& revision, const std::string& statement) {
+  return "SELECT set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "
+         "coalesce((SELECT"
+         " jsonb_agg(jsonb_build_object('revision', " +
+         QuoteLiteral(revision.id) +
+         "::text, 'check_id', e.a::text,"
+         " 'expected', coalesce(e.b::text, 'NULL'), 'actual', coalesce(e.c::text, 'NULL'),"
+         " 'passed', e.b::text IS NOT DISTINCT FROM e.c::text)) FROM (\n" +
+         statement + "\n) AS e(a, b, c)), '[]'))::text, true);\n";
+}
+
+std::string CheckExpectationsScript(const StepTaskText& task) {
+  const Happening event = task.Event("expectation", "");
+  return RaiseIfAny(kExpectationFailedState,
+                    "SELECT c ->> 'check_id' || ': expected ' || (c ->> 'expected') || ', found ' "
+                    "|| (c ->> 'actual')"
+                    " FROM jsonb_array_elements(current_setting('lockstep.checks')::jsonb) AS c"
+                    " WHERE NOT (c ->> 'passed')::boolean",
+                    task.text() + " was rolled back: ") +
+         absl::StrFormat(
+             "INSERT INTO migration.run_events (run_id, event_offset, at, kind, revision, step, "
+             "step_name, message,"
+             " details) SELECT current_setting('lockstep.run')::uuid, (SELECT "
+             "coalesce(max(event_offset), 0) FROM"
+             " migration.run_events WHERE run_id = current_setting('lockstep.run')::uuid) + c.n, "
+             "clock_timestamp(),"
+             " 'expectation', %s, %d, %s, c.v ->> 'check_id' || ' holds: expected ' || (c.v ->> "
+             "'expected') ||"
+             " ', found ' || (c.v ->> 'actual'), (c.v - 'revision') || '{\"direction\": \"up\"}'"
+             " FROM jsonb_array_elements(current_setting('lockstep.checks')::jsonb) WITH "
+             "ORDINALITY AS c(v, n);\n",
+             QuoteLiteral(event.revision), event.step, QuoteLiteral(event.step_name));
+}
+
+std::string VerificationScript(const Revision& revision, const std::string& check_id,
+                               const std::string& statement, bool may_be_gone) {
+  const std::string query = "SELECT string_agg(t, '; ') FROM (SELECT to_jsonb(v)::text FROM (\n" +
+                            statement + "\n) AS v LIMIT 5) AS found(t)";
+  const std::string remember =
+      "PERFORM set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "
+      "jsonb_build_object("
+      "'revision', " +
+      QuoteLiteral(revision.id) + "::text, 'check_id', " + QuoteLiteral(check_id) +
+      "::text, 'expected', 'no violations', 'actual', 'no violations', 'passed', true))::text, "
+      "true);";
+  return "DO $lockstep$ DECLARE v_found text; BEGIN\n  " + query.substr(0, 27) + " INTO v_found" +
+         query.substr(27) + ";\n  IF v_found IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
+         kVerificationFailedState +
+         "', MESSAGE = " + QuoteLiteral(revision.id + " " + check_id + ": ") +
+         " || v_found; END IF;\n  " + remember +
+         (may_be_gone ? "\nEXCEPTION WHEN undefined_table OR undefined_column THEN NULL; -- "
+                        "dropped in order"
+                      : "") +
+         "\nEND $lockstep$;\n";
+}
+
+std::string RecordChecksScript() {
+  return "SELECT migration.record_checks(current_setting('lockstep.run')::uuid,"
+         " current_setting('lockstep.checks')::jsonb);\n";
+}
+
+std::string IntentScript(const Revision& revision, const Step& step, Direction direction,
+                         int number, const std::string& statement) {
+  return absl::StrFormat(
+      "INSERT INTO migration.step_intents (revision, ordinal, direction, statement_number, "
+      "statement, token, run_id,"
+      " backend_pid) VALUES (%s, %d, '%s', %d, %s, current_setting('lockstep.token')::bigint,"
+      " current_setting('lockstep.run')::uuid, pg_backend_pid());\n",
+      QuoteLiteral(revision.id), step.ordinal, std::string(DirectionText(direction)), number,
+      QuoteLiteral(statement));
+}
+
+std::string ForgetIntentsScript(const Revision& revision, const Step& step, Direction direction) {
+  return "DELETE FROM migration.step_intents WHERE " + StepKey(revision, step, direction) + ";\n";
+}
+
+std::string IndexIsValidScript(const IndexBuild& build) {
+  return RaiseIfAny(
+      "LSE01",
+      "SELECT " + QuoteLiteral(build.schema + "." + build.name) +
+          " WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+          " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = " +
+          QuoteLiteral(build.schema) + " AND c.relname = " + QuoteLiteral(build.name) +
+          " AND i.indisvalid AND i.indisready)",
+      "the index is missing or invalid: ");
+}
+
+std::string FinishScript() {
+  return "\nBEGIN;\nSELECT migration.assert_lease(" + ScriptRunSql().lease + ");\n" +
+         EventScript({.kind = "run_finished",
+                      .message = "done",
+                      .details = {{"state", "succeeded"}, {"reason", ""}}}) +
+         "UPDATE migration.runs r SET state = 'succeeded', finished_at = clock_timestamp(), "
+         "steps_total ="
+         " (SELECT count(*) FROM migration.step_log l WHERE l.run_id = r.run_id)"
+         " WHERE run_id = current_setting('lockstep.run')::uuid;\n"
+         "DELETE FROM migration.runner_sessions WHERE token = "
+         "current_setting('lockstep.token')::bigint;\n"
+         "UPDATE migration.lease SET expires_at = '-infinity'"
+         " WHERE id = 1 AND token = current_setting('lockstep.token')::bigint;\n"
+         "COMMIT;\nSELECT pg_advisory_unlock_all();\n";
+}
+
+}  // namespace lockstep::migration

@@ -1,0 +1,61 @@
+// Connections of the engine: straight to PostgreSQL, with fixed settings, and known to the ledger
+// while they may change something.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/context/context.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+// What makes a runner the runner. Token and holder are the key that a take-over changes.
+struct LeaseKey {
+  std::int64_t token = 0;
+  std::string holder;
+};
+
+// The search_path of every session and step: nothing but built-ins is found without its schema.
+inline constexpr char kSearchPath[] = "pg_catalog, pg_temp";
+
+// Name of the runner connection that only administrators may end.
+inline constexpr char kAdministratorPurpose[] = "administrator";
+
+// "SELECT migration.assert_lease(...);\n"
+std::string AssertLeaseSql(const LeaseKey& key);
+
+// A connection for reading the ledger, or on the way to the lease.
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
+                                                            std::string_view purpose);
+
+// A connection that may change something: records itself (pid, backend start) in a transaction that
+// checks the lease, so that a successor can end it. LEASE_LOST.
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenRunnerSession(const EngineOptions& options,
+                                                                  const LeaseKey& key,
+                                                                  std::string_view purpose);
+
+// The same as the administrator. REQUIRES: options.admin_url is set.
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenAdministratorSession(
+    const EngineOptions& options, const LeaseKey& key);
+
+// LEDGER_MISSING, LEDGER_OUTDATED, LEDGER_TOO_NEW, or OK.
+absl::Status CheckLedger(pg::Connection& connection);
+
+// Turns what assert_lease raised into LEASE_LOST; other statuses come back unchanged.
+absl::Status TranslateLedgerError(const absl::Status& status);
+
+// Waits, at most until the context ends; then its status.
+absl::Status Sleep(const Context& context, absl::Duration duration);
+
+// Runs `sql` as one message of its own; rolls back what a failed one left open.
+absl::StatusOr<std::vector<pg::Result>> RunScript(pg::Connection& connection,
+                                                  const std::string& sql);
+
+}  // namespace lockstep::migration

@@ -1,0 +1,149 @@
+#include "services/migration/engine/run/step_sql.h"
+
+#include <array>
+
+#include "absl/strings/str_format.h"
+#include "common/pg/connection.h"
+#include "nlohmann/json.hpp"
+#include "services/migration/engine/run/session.h"
+
+namespace lockstep::migration {
+namespace {
+
+using pg::QuoteLiteral;
+
+std::string JsonLiteral(const nlohmann::json& json) {
+  return QuoteLiteral(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) +
+         "::jsonb";
+}
+
+void AddScript(nlohmann::json& scripts, std::string_view role, const Script& script) {
+  if (script.empty() && script.text.empty()) return;
+  scripts.push_back({{"role", role}, {"file", script.file}, {"body", script.text}});
+}
+
+std::string_view KindText(StepKind kind) {
+  switch (kind) {
+    case StepKind::kTransactional:
+      return "transactional";
+    case StepKind::kNonTransactional:
+      return "non_transactional";
+    case StepKind::kPrivileged:
+      return "privileged";
+  }
+  return "";
+}
+
+int CharactersIn(std::string_view text) {
+  int count = 0;
+  for (const char c : text) {
+    // Continuation bytes of UTF-8 do not start a character.
+    if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+std::string OwnerRole(std::string_view service) { return std::string(service) + "_owner"; }
+
+std::string BeginSql(const RunSql& run, const Limits& limits) {
+  return absl::StrFormat(
+      "BEGIN;\nSELECT set_config('role', 'none', true), set_config('lock_timeout', '%d', true),"
+      " set_config('statement_timeout', '%d', true), set_config('search_path', '%s', true),"
+      " set_config('TimeZone', 'UTC', true), set_config('lockstep.catalog_writes', "
+      "migration.catalog_writes(), true);\n"
+      "SELECT migration.assert_lease(%s);\n",
+      limits.lock_timeout_ms, limits.statement_timeout_ms, kSearchPath, run.lease);
+}
+
+std::string EnterRoleSql(std::string_view role) {
+  return "SET LOCAL ROLE " + pg::QuoteIdentifier(role) + ";\n";
+}
+
+std::string_view StateSql() {
+  return "current_user || ' ' || current_setting('lock_timeout') || ' ' || "
+         "current_setting('statement_timeout')"
+         " || ' ' || current_setting('search_path') || ' ' || current_setting('TimeZone')";
+}
+
+std::string StateText(std::string_view role, const Limits& limits) {
+  return std::string(role) + " " + ShowMilliseconds(limits.lock_timeout_ms) + " " +
+         ShowMilliseconds(limits.statement_timeout_ms) + " " + kSearchPath + " UTC";
+}
+
+std::string ShowMilliseconds(int ms) {
+  struct Unit {
+    int ms;
+    const char* name;
+  };
+  constexpr std::array<Unit, 4> kUnits = {Unit{86'400'000, "d"}, Unit{3'600'000, "h"},
+                                          Unit{60'000, "min"}, Unit{1'000, "s"}};
+  if (ms == 0) return "0";
+  for (const Unit& unit : kUnits) {
+    if (ms % unit.ms == 0) return std::to_string(ms / unit.ms) + unit.name;
+  }
+  return std::to_string(ms) + "ms";
+}
+
+std::string JoinStatements(const std::vector<std::string>& statements, std::vector<int>* positions,
+                           int position) {
+  std::string sql;
+  for (const std::string& statement : statements) {
+    if (positions != nullptr) positions->push_back(position);
+    // On a line of its own: the statement may end in a comment.
+    sql += statement + "\n;\n";
+    position += CharactersIn(statement) + 3;
+  }
+  return sql;
+}
+
+std::string RecordStepSql(const RunSql& run, const Revision& revision, const Step& step,
+                          std::string_view duration_ms) {
+  nlohmann::json scripts = nlohmann::json::array();
+  AddScript(scripts, "up", step.up);
+  AddScript(scripts, "down", step.down);
+  AddScript(scripts, "expect", step.expect);
+  return absl::StrFormat(
+      "SELECT migration.record_step(%s, %s, %s, %s, %d, %s, '%s', %s, %s, %s);\n", run.run,
+      run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
+      QuoteLiteral(step.name), KindText(step.kind), QuoteLiteral(step.checksum),
+      JsonLiteral(scripts), duration_ms);
+}
+
+std::string RecordRevisionSql(const RunSql& run, const Revision& revision) {
+  nlohmann::json scripts = nlohmann::json::array();
+  AddScript(scripts, "verify", revision.verify);
+  AddScript(scripts, "guard", revision.guard);
+  return absl::StrFormat("SELECT migration.record_revision(%s, %s, %s, %s, %s, %s, %s);\n", run.run,
+                         run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service),
+                         QuoteLiteral(revision.title), QuoteLiteral(revision.checksum),
+                         JsonLiteral(scripts));
+}
+
+std::string BeginUndoSql(const Revision& revision) {
+  return "SELECT migration.begin_undo(" + QuoteLiteral(revision.id) + ");\n";
+}
+
+std::string RecordUndoSql(const RunSql& run, const Revision& revision, const Step& step,
+                          std::string_view duration_ms) {
+  return absl::StrFormat("SELECT migration.record_undo(%s, %s, %s, %s, %d, %s, %s, %s);\n", run.run,
+                         run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service),
+                         step.ordinal, QuoteLiteral(step.name), QuoteLiteral(step.checksum),
+                         duration_ms);
+}
+
+std::string RecordChecksSql(const RunSql& run, const std::vector<VerificationResult>& checks) {
+  if (checks.empty()) return "";
+  nlohmann::json json = nlohmann::json::array();
+  for (const VerificationResult& check : checks) {
+    json.push_back({{"revision", check.revision},
+                    {"check_id", check.check_id},
+                    {"expected", check.expected},
+                    {"actual", check.actual},
+                    {"passed", check.passed}});
+  }
+  return "SELECT migration.record_checks(" + run.run + ", " + JsonLiteral(json) + ");\n";
+}
+
+}  // namespace lockstep::migration

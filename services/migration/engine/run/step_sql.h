@@ -1,0 +1,55 @@
+// The messages of a step, as SQL text. The runner sends them; the offline renderer prints the same
+// ones. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/migration/engine/model.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+// SQL expressions for who runs: literals online, settings of the session in an offline script.
+struct RunSql {
+  std::string lease;  // the two arguments of assert_lease: "5,'4f0c...'"
+  std::string run;    // uuid
+  std::string actor;  // text
+};
+
+// The role that owns a service's schemas.
+std::string OwnerRole(std::string_view service);
+
+// "BEGIN; <role, limits, search_path, time zone>; assert_lease": the start of every step. Values
+// last until COMMIT.
+std::string BeginSql(const RunSql& run, const Limits& limits);
+std::string EnterRoleSql(std::string_view role);
+
+// An expression: role and limits as they are now, one text. StateText is what it must be inside a
+// step.
+std::string_view StateSql();
+std::string StateText(std::string_view role, const Limits& limits);
+
+// A GUC in milliseconds the way PostgreSQL shows it: 2000 -> "2s".
+std::string ShowMilliseconds(int ms);
+
+// All statements, separated; `first_offset` receives the position of each in characters, 1-based
+// like error positions.
+std::string JoinStatements(const std::vector<std::string>& statements,
+                           std::vector<int>* positions = nullptr, int position = 1);
+
+// Deferred triggers fire now, where the checks see what they do; twice, because a trigger may defer
+// others again.
+inline constexpr char kFireConstraints[] =
+    "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL IMMEDIATE;\n";
+
+std::string RecordStepSql(const RunSql& run, const Revision& revision, const Step& step,
+                          std::string_view duration_ms = "NULL");
+std::string RecordRevisionSql(const RunSql& run, const Revision& revision);
+std::string BeginUndoSql(const Revision& revision);
+std::string RecordUndoSql(const RunSql& run, const Revision& revision, const Step& step,
+                          std::string_view duration_ms = "NULL");
+std::string RecordChecksSql(const RunSql& run, const std::vector<VerificationResult>& checks);
+
+}  // namespace lockstep::migration

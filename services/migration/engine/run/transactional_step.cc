@@ -1,0 +1,349 @@
+#include "services/migration/engine/run/transactional_step.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/killpoint/killpoint.h"
+#include "common/pg/sqlstate.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/engine/run/boundary.h"
+#include "services/migration/engine/run/ledger_schema.h"
+
+namespace lockstep::migration {
+namespace {
+
+using killpoint::Killpoint;
+
+bool IsWorthRetrying(const absl::Status& status) {
+  const std::string state = pg::SqlStateOf(status);
+  return state == "55P03" || state == "40P01" || state == "40001";
+}
+
+// "orders/84bc_x/up.sql:12: 42P01 relation ..." for an error in the message that `positions`
+// describes.
+absl::Status AtStatement(const StepTask& task, const std::vector<int>& positions,
+                         const absl::Status& status) {
+  const auto diagnostics = pg::DiagnosticsOf(status);
+  std::string place = task.script.file;
+  if (diagnostics.has_value() && diagnostics->position > 0 && !positions.empty()) {
+    const auto after = std::upper_bound(positions.begin(), positions.end(), diagnostics->position);
+    const auto index =
+        static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - positions.begin() - 1, 0));
+    if (index < task.script.lines.size()) {
+      place += ":" + std::to_string(task.script.lines[index]);
+    }
+  }
+  return ScriptError("STEP_FAILED", task.text() + " failed at " + place, status);
+}
+
+// The state of one attempt.
+class Attempt {
+ public:
+  Attempt(RunSession& session, const StepTask& task, const Prepare& prepare)
+      : session_(session),
+        task_(task),
+        prepare_(prepare),
+        boundary_(BoundaryOf(task.revision)),
+        role_(OwnerRole(task.revision.service)) {}
+
+  // Whether one message will do.
+  bool is_plain() const {
+    return !prepare_ && task_.direction == Direction::kUp && task_.step.expect.empty() &&
+           HidesNothing(task_.script, boundary_);
+  }
+
+  absl::Status RunAsOneMessage();
+  absl::Status RunInParts();
+  StepOutcome TakeOutcome() { return std::move(outcome_); }
+
+ private:
+  absl::StatusOr<std::vector<pg::Result>> Send(const std::string& sql);
+  absl::Status RunStatements(const std::vector<std::string>& statements);
+  absl::Status CheckExpectations();
+  absl::Status CheckBoundary(const pg::Row& baseline);
+  absl::Status RecordAndCommit();
+  std::string RecordSql() const;
+  std::vector<Happening> Tail() const;
+
+  RunSession& session_;
+  const StepTask& task_;
+  const Prepare& prepare_;
+  Boundary boundary_;
+  const std::string role_;
+  Prepared prepared_;
+  StepOutcome outcome_;
+};
+
+absl::StatusOr<std::vector<pg::Result>> Attempt::Send(const std::string& sql) {
+  RETURN_IF_ERROR(MayGoOn(session_));
+  return session_.connection.Script(sql);
+}
+
+std::vector<Happening> Attempt::Tail() const {
+  std::vector<Happening> tail = prepared_.events;
+  const bool is_up = task_.direction == Direction::kUp;
+  tail.push_back(task_.Event("step_finished", task_.text() + (is_up ? ": applied" : ": undone")));
+  if (task_.is_last && is_up) {
+    Happening finished =
+        task_.Event("revision_finished",
+                    "revision " + task_.revision.id + " (" + task_.revision.title + ") is applied");
+    finished.step = 0;
+    finished.step_name.clear();
+    tail.push_back(std::move(finished));
+  }
+  return tail;
+}
+
+std::string Attempt::RecordSql() const {
+  std::string sql;
+  if (task_.direction == Direction::kUp) {
+    sql += MendedSql(session_, task_);
+    sql += RecordStepSql(session_.sql, task_.revision, task_.step);
+    if (task_.is_last) sql += RecordRevisionSql(session_.sql, task_.revision);
+  } else {
+    sql += RecordUndoSql(session_.sql, task_.revision, task_.step);
+  }
+  return sql + RecordChecksSql(session_.sql, outcome_.expectations) + prepared_.record_sql;
+}
+
+absl::Status Attempt::RunAsOneMessage() {
+  Killpoint("step_before_message");
+  std::string sql = BeginSql(session_.sql, task_.step.limits) + EnterRoleSql(role_);
+  std::vector<int> positions;
+  sql += JoinStatements(task_.script.statements, &positions, static_cast<int>(sql.size()) + 1);
+  sql += kFireConstraints;
+  sql += "SELECT set_config('lockstep.step_state', " + std::string(StateSql()) +
+         ", true);\nSET LOCAL ROLE NONE;\nSELECT migration.assert_step(" + pg::QuoteLiteral(role_) +
+         ", " + pg::QuoteLiteral(StateText("", task_.step.limits).substr(1)) + ", " +
+         TextArraySql(boundary_.schemas) + ", " + TextArraySql(boundary_.references) + ");\n";
+  sql += RecordSql() + session_.journal.RecordSql(Tail()) + "COMMIT;";
+  session_.connection.SetAfterSendHook([] { Killpoint("step_commit_sent"); });
+  auto sent = Send(sql);
+  session_.connection.SetAfterSendHook({});
+  if (!sent.ok()) {
+    // Of a lost connection nobody knows yet whether it committed; the run finds out.
+    if (!session_.connection.is_lost()) session_.journal.RolledBack();
+    if (IsWorthRetrying(sent.status())) return sent.status();
+    const absl::Status translated = TranslateLedgerError(sent.status());
+    if (translated != sent.status() || session_.connection.is_lost()) return translated;
+    return pg::SqlStateOf(sent.status()).empty() ||
+                   pg::SqlStateOf(sent.status()) == kCheckUnsureState
+               ? sent.status()
+               : AtStatement(task_, positions, sent.status());
+  }
+  session_.journal.Committed();
+  Killpoint("step_committed");
+  return absl::OkStatus();
+}
+
+absl::Status Attempt::RunInParts() {
+  Killpoint("step_before_begin");
+  std::string begin = BeginSql(session_.sql, task_.step.limits);
+  if (task_.direction == Direction::kDown) begin += BeginUndoSql(task_.revision);
+  begin += EnterRoleSql(role_);
+  auto begun = Send(begin);
+  if (!begun.ok()) return TranslateLedgerError(begun.status());
+  Killpoint("step_fenced");
+  prepared_.statements = task_.script.statements;
+  if (prepare_) {
+    ASSIGN_OR_RETURN(prepared_, prepare_(session_.connection));
+    outcome_.archives = prepared_.archives;
+    boundary_.schemas.insert(boundary_.schemas.end(), prepared_.extra_schemas.begin(),
+                             prepared_.extra_schemas.end());
+    Killpoint("step_prepared");
+  }
+  ASSIGN_OR_RETURN(const auto baseline, Send(BaselineSql(boundary_)));
+  RETURN_IF_ERROR(RunStatements(prepared_.statements));
+  Killpoint("step_statements_done");
+  RETURN_IF_ERROR(CheckExpectations());
+  RETURN_IF_ERROR(CheckBoundary(baseline.back()[0]));
+  Killpoint("step_checked");
+  return RecordAndCommit();
+}
+
+absl::Status Attempt::RunStatements(const std::vector<std::string>& statements) {
+  if (task_.script.is_opaque) {
+    // The extended protocol takes exactly one statement, so nothing can hide behind a semicolon.
+    for (const std::string& statement : statements) {
+      RETURN_IF_ERROR(MayGoOn(session_));
+      const auto result = session_.connection.Query(statement);
+      if (!result.ok()) {
+        return IsWorthRetrying(result.status()) ? result.status()
+                                                : AtStatement(task_, {1}, result.status());
+      }
+    }
+    return absl::OkStatus();
+  }
+  if (statements.empty()) return absl::OkStatus();
+  std::vector<int> positions;
+  const auto results = Send(JoinStatements(statements, &positions));
+  if (results.ok() || IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
+      pg::SqlStateOf(results.status()).empty()) {
+    return results.status();
+  }
+  return AtStatement(task_, positions, results.status());
+}
+
+absl::Status Attempt::CheckExpectations() {
+  std::vector<int> positions;
+  const auto results =
+      Send(kFireConstraints + JoinStatements(task_.step.expect.statements, &positions));
+  if (!results.ok()) {
+    if (IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
+        pg::SqlStateOf(results.status()).empty()) {
+      return results.status();
+    }
+    return ScriptError("STEP_FAILED",
+                       task_.text() + ": a deferred constraint or expectation failed",
+                       results.status());
+  }
+  std::string failures;
+  for (std::size_t i = 2; i < results->size(); ++i) {
+    const pg::Result& result = (*results)[i];
+    if (result.columns().size() != 3) {
+      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
+                   task_.step.expect.file + ": a query returns not (check_id, expected, actual)");
+    }
+    for (int row = 0; row < result.size(); ++row) {
+      VerificationResult check;
+      check.revision = task_.revision.id;
+      check.check_id = result.Cell(row, 0).value_or("");
+      check.expected = result.Cell(row, 1).value_or("NULL");
+      check.actual = result.Cell(row, 2).value_or("NULL");
+      check.passed = result.Cell(row, 1) == result.Cell(row, 2);
+      check.ran_at = absl::Now();
+      if (!check.passed) {
+        failures +=
+            " " + check.check_id + ": expected " + check.expected + ", found " + check.actual + ";";
+      }
+      Happening happened =
+          task_.Event("expectation", check.check_id + (check.passed ? " holds: " : " FAILS: ") +
+                                         "expected " + check.expected + ", found " + check.actual);
+      happened.details["check_id"] = check.check_id;
+      happened.details["expected"] = check.expected;
+      happened.details["actual"] = check.actual;
+      happened.details["passed"] = check.passed;
+      session_.journal.Emit(std::move(happened));
+      outcome_.expectations.push_back(std::move(check));
+    }
+  }
+  if (failures.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
+               task_.text() + " was rolled back:" + failures);
+}
+
+absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
+  const auto quoted = [&](const char* column) {
+    return pg::QuoteLiteral(baseline.Text(column)) + "::text";
+  };
+  ASSIGN_OR_RETURN(
+      const auto results,
+      Send("SELECT " + std::string(StateSql()) + " AS state;\nSET LOCAL ROLE NONE;\n" +
+           ViolationsSql(boundary_, quoted("xid"), quoted("counts"), quoted("written"))));
+  const std::string state = results[0][0].Text("state");
+  const std::string wanted = StateText(role_, task_.step.limits);
+  if (state != wanted) {
+    return Error(absl::StatusCode::kFailedPrecondition, "STEP_TAMPERED",
+                 task_.text() + " was rolled back: it changed its role or limits")
+        .With("expected", std::string_view(wanted))
+        .With("found", std::string_view(state));
+  }
+  if (results.back().empty()) return absl::OkStatus();
+  std::string found;
+  for (const pg::Row row : results.back()) found += " " + row.Text("violation") + ";";
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "STEP_TAMPERED",
+      task_.text() + " was rolled back, because it left the schemas of its service:" + found);
+}
+
+absl::Status Attempt::RecordAndCommit() {
+  std::string sql = RecordSql() + session_.journal.RecordSql(Tail());
+  const auto recorded = Send(sql);
+  if (!recorded.ok()) {
+    if (!session_.connection.is_lost()) session_.journal.RolledBack();
+    return TranslateLedgerError(recorded.status());
+  }
+  Killpoint("step_recorded");
+  absl::Status committed = MayGoOn(session_);
+  if (committed.ok()) {
+    session_.connection.SetAfterSendHook([] { Killpoint("step_commit_sent"); });
+    committed = session_.connection.Commit();
+    session_.connection.SetAfterSendHook({});
+  }
+  if (!committed.ok()) {
+    if (!session_.connection.is_lost()) session_.journal.RolledBack();
+    return committed;
+  }
+  session_.journal.Committed();
+  Killpoint("step_committed");
+  return absl::OkStatus();
+}
+
+// 100 ms, doubling up to 5 s, each between half and the whole of that, so that competitors spread.
+absl::Duration Backoff(int attempt) {
+  static thread_local std::mt19937 generator{std::random_device{}()};
+  const absl::Duration full =
+      std::min(absl::Milliseconds(100) * (1 << std::min(attempt, 6)), absl::Seconds(5));
+  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
+}
+
+absl::Status RollBack(RunSession& session) {
+  if (session.connection.is_lost() || !session.connection.is_in_transaction()) {
+    return absl::OkStatus();
+  }
+  return session.connection.Script("ROLLBACK").status();
+}
+
+absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
+  const std::vector<LockHolder> holders = session.attendant.last_holders();
+  std::string who;
+  for (const LockHolder& holder : holders) who += "\n  " + holder.text();
+  return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
+               task.text() + " did not get its locks within " +
+                   std::to_string(task.step.limits.retry_for_seconds) + " s (" +
+                   DescribeDatabaseError(cause) + ")" + (who.empty() ? "" : "; blocked by:" + who))
+      .With("blocker_pid", holders.empty() ? 0 : holders.front().pid);
+}
+
+}  // namespace
+
+absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
+                                                 const Prepare& prepare) {
+  const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
+  bool is_sure = true;  // the cheap check is enough
+  for (int tries = 0;; ++tries) {
+    Attempt attempt(session, task, prepare);
+    absl::Status status;
+    {
+      const Attendant::Watch watch(session.attendant, task.Event("", ""));
+      status = is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
+    }
+    if (status.ok()) return attempt.TakeOutcome();
+    if (session.connection.is_lost()) return status;
+    RETURN_IF_ERROR(RollBack(session));
+    RETURN_IF_ERROR(MayGoOn(session));
+    if (pg::SqlStateOf(status) == kCheckUnsureState) {
+      is_sure = false;
+      continue;
+    }
+    if (!IsWorthRetrying(status)) return status;
+    if (absl::Now() >= give_up) return Blocked(session, task, status);
+    Happening retry =
+        task.Event("step_retried", task.text() + " was rolled back (" +
+                                       DescribeDatabaseError(status) + ") and will be tried again");
+    retry.details["sqlstate"] = pg::SqlStateOf(status);
+    retry.details["attempt"] = tries + 1;
+    session.journal.Emit(std::move(retry));
+    // Nothing is locked while we wait, and the log in the ledger says why.
+    RETURN_IF_ERROR(FlushEvents(session));
+    const absl::Duration pause =
+        std::min(Backoff(tries), std::max(give_up - absl::Now(), absl::Milliseconds(1)));
+    RETURN_IF_ERROR(Sleep(session.context, pause));
+  }
+}
+
+}  // namespace lockstep::migration

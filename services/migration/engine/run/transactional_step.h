@@ -1,0 +1,39 @@
+// Runs one transactional step: SQL, checks and ledger row commit together or not at all.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/run_session.h"
+
+namespace lockstep::migration {
+
+// What an undo did inside the step's transaction before its script (undo.h).
+struct Prepared {
+  std::vector<std::string> statements;     // what runs instead of the script's own
+  std::vector<std::string> extra_schemas;  // archive schemas that the step may write to
+  std::string record_sql;                  // goes into the ledger with the step
+  std::vector<Happening> events;           // that happened if the step commits
+  std::vector<ArchivedData> archives;
+};
+
+using Prepare = std::function<absl::StatusOr<Prepared>(pg::Connection&)>;
+
+struct StepOutcome {
+  std::vector<VerificationResult> expectations;
+  std::vector<ArchivedData> archives;
+};
+
+// Retries after lock timeouts and deadlocks, the whole step rolled back in between, for
+// limits.retry_for_seconds. `prepare` (may be empty) runs in every attempt, in the owner's role,
+// after the lease check. Reasons: STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED, EXPECTATION_FAILED,
+// LEASE_LOST, COMMIT_OUTCOME_UNKNOWN, those of `prepare`.
+absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
+                                                 const Prepare& prepare = {});
+
+}  // namespace lockstep::migration

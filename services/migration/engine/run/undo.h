@@ -1,0 +1,46 @@
+// What happens before the down script of a step: the guard is asked, and with --archive what would
+// go is kept.
+//
+// All of it in the step's own transaction, after locking the tables in question, so that no row
+// slips in between the count and the drop. Tables that would be dropped are moved to a schema of
+// their own; columns that would be dropped are copied with the table's primary key; what the
+// script's own UPDATE or DELETE destroys is copied as the revision declares it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/pg/connection.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/run_session.h"
+#include "services/migration/engine/run/transactional_step.h"
+
+namespace lockstep::migration {
+
+struct UndoRequest {
+  Script guard;             // the archived one; empty = the revision has none
+  bool asks_guard = false;  // this is the first step of the revision that is undone
+  bool guard_may_be_broken =
+      false;  // the revision was only half applied: its guard may name what never came to be
+  bool archive = false;
+};
+
+// What a guard found: rows (what, count) with a count above 0; a query with one column counts each
+// row.
+struct GuardFinding {
+  std::string what;
+  std::int64_t count = 0;
+};
+
+absl::StatusOr<std::vector<GuardFinding>> AskGuard(pg::Connection& connection, const Script& guard);
+
+// GUARD_REFUSED with everything that was found in the message.
+absl::Status GuardRefused(const Revision& revision, const std::vector<GuardFinding>& findings);
+
+// For RunTransactionalStep. GUARD_REFUSED, ARCHIVE_FORBIDDEN, ARCHIVE_IMPOSSIBLE.
+absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
+                                     const UndoRequest& request, pg::Connection& connection);
+
+}  // namespace lockstep::migration

@@ -1,0 +1,253 @@
+#include "services/migration/engine/run/verifier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "common/pg/sqlstate.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/session.h"
+#include "services/migration/engine/run/step_sql.h"
+
+namespace lockstep::migration {
+namespace {
+
+constexpr std::size_t kQueriesInOneMessage = 100;
+constexpr int kShownViolations = 5;
+
+struct Check {
+  const Revision* revision;
+  const std::string* statement;
+  std::string id;
+};
+
+std::vector<Check> ChecksOf(const Graph& graph, const RevisionSet& revisions) {
+  std::vector<Check> checks;
+  for (const std::size_t position : revisions) {
+    const Revision& revision = graph.at(position);
+    for (std::size_t i = 0; i < revision.verify.statements.size(); ++i) {
+      checks.push_back({&revision, &revision.verify.statements[i], CheckId(revision.verify, i)});
+    }
+  }
+  return checks;
+}
+
+std::string BeginReading(absl::Duration timeout) {
+  return absl::StrFormat(
+      "BEGIN READ ONLY;\nSELECT set_config('statement_timeout', '%d', true), "
+      "set_config('lock_timeout', '5s', true),"
+      " set_config('search_path', '%s', true), set_config('TimeZone', 'UTC', true);\n",
+      absl::ToInt64Milliseconds(timeout), kSearchPath);
+}
+
+std::string QueryOf(const Check& check) {
+  return "SELECT to_jsonb(violation)::text FROM (\n" + *check.statement +
+         "\n) AS violation LIMIT " + std::to_string(kShownViolations + 1) + ";\n";
+}
+
+VerificationResult ResultOf(const Check& check, const pg::Result& rows) {
+  VerificationResult result;
+  result.revision = check.revision->id;
+  result.check_id = check.id;
+  result.expected = "no violations";
+  result.passed = rows.empty();
+  result.ran_at = absl::Now();
+  result.actual = rows.empty() ? "no violations" : "";
+  for (int row = 0; row < std::min(rows.size(), kShownViolations); ++row) {
+    result.actual += (row == 0 ? "" : "; ") + rows.Cell(row, 0).value_or("NULL");
+  }
+  if (rows.size() > kShownViolations) result.actual += "; and more";
+  return result;
+}
+
+class Verifier {
+ public:
+  Verifier(const Context& context, pg::Connection& connection, const Graph& graph,
+           const AppliedState& state, absl::Duration timeout, Journal& journal)
+      : context_(context),
+        connection_(connection),
+        graph_(graph),
+        state_(state),
+        timeout_(timeout),
+        journal_(journal) {}
+
+  absl::Status RunTogether(const std::vector<Check>& checks);
+  std::vector<VerificationResult> TakeResults() { return std::move(results_); }
+
+ private:
+  absl::Status RunAlone(const Check& check);
+
+  const Context& context_;
+  pg::Connection& connection_;
+  const Graph& graph_;
+  const AppliedState& state_;
+  const absl::Duration timeout_;
+  Journal& journal_;
+  std::vector<VerificationResult> results_;
+};
+
+absl::Status Verifier::RunTogether(const std::vector<Check>& checks) {
+  RETURN_IF_ERROR(context_.Check());
+  std::string sql = BeginReading(timeout_);
+  std::vector<std::size_t> places;  // of each check's result among those of the message
+  std::size_t next = 2;
+  const Revision* previous = nullptr;
+  for (const Check& check : checks) {
+    if (previous == nullptr || previous->service != check.revision->service) {
+      sql += EnterRoleSql(OwnerRole(check.revision->service));
+      ++next;
+    }
+    previous = check.revision;
+    sql += QueryOf(check);
+    places.push_back(next++);
+  }
+  auto answers = RunScript(connection_, sql + "COMMIT;");
+  if (!answers.ok()) {
+    if (connection_.is_lost()) return answers.status();
+    // One of them cannot run. Find out which, and let the others count.
+    for (const Check& check : checks) RETURN_IF_ERROR(RunAlone(check));
+    return absl::OkStatus();
+  }
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    results_.push_back(ResultOf(checks[i], (*answers)[places[i]]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Verifier::RunAlone(const Check& check) {
+  RETURN_IF_ERROR(context_.Check());
+  auto answers = RunScript(connection_, BeginReading(timeout_) +
+                                            EnterRoleSql(OwnerRole(check.revision->service)) +
+                                            QueryOf(check) + "COMMIT;");
+  if (answers.ok()) {
+    results_.push_back(ResultOf(check, (*answers)[3]));
+    return absl::OkStatus();
+  }
+  if (connection_.is_lost()) return answers.status();
+  const std::string state = pg::SqlStateOf(answers.status());
+  const bool names_what_is_gone = state == "42P01" || state == "42703" || state == "3F000";
+  const auto position = graph_.Find(check.revision->id);
+  if (names_what_is_gone && position.has_value() && WasDroppedInOrder(graph_, state_, *position)) {
+    journal_.Emit({.kind = "verification_skipped",
+                   .message = check.id + " of " + check.revision->id +
+                              " is about what a later revision dropped",
+                   .revision = check.revision->id});
+    return absl::OkStatus();
+  }
+  VerificationResult failed;
+  failed.revision = check.revision->id;
+  failed.check_id = check.id;
+  failed.expected = "no violations";
+  failed.actual = "error " + DescribeDatabaseError(answers.status());
+  failed.ran_at = absl::Now();
+  results_.push_back(std::move(failed));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Touched::Add(const Revision& revision, const Script& script) {
+  tables.insert(script.facts.written.begin(), script.facts.written.end());
+  tables.insert(script.facts.rows_destroyed_in.begin(), script.facts.rows_destroyed_in.end());
+  if (script.is_opaque || script.facts.has_hidden_code) services.insert(revision.service);
+}
+
+bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position) {
+  const std::vector<std::string>& read = graph.at(position).verify.facts.read;
+  const auto is_read = [&](const std::string& table) {
+    return std::find(read.begin(), read.end(), table) != read.end();
+  };
+  for (std::size_t later = position + 1; later < graph.size(); ++later) {
+    if (!state.revisions.contains(graph.at(later).id)) continue;
+    for (const Step& step : graph.at(later).steps) {
+      const ScriptFacts& facts = step.up.facts;
+      if (std::any_of(facts.tables_dropped.begin(), facts.tables_dropped.end(), is_read) ||
+          std::any_of(facts.columns_dropped.begin(), facts.columns_dropped.end(),
+                      [&](const ColumnName& column) { return is_read(column.table); })) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::string CheckId(const Script& script, std::size_t n) {
+  std::string id = script.file.substr(script.file.rfind('/') + 1);
+  if (n < script.lines.size()) id += ":" + std::to_string(script.lines[n]);
+  return id;
+}
+
+RevisionSet Verifiable(const Graph& graph, const AppliedState& state) {
+  const auto is_complete = [&](std::size_t position) {
+    const auto found = state.revisions.find(graph.at(position).id);
+    return found != state.revisions.end() && found->second.is_complete;
+  };
+  std::set<std::string> superseded;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (!is_complete(i)) continue;
+    superseded.insert(graph.at(i).supersedes_verify.begin(), graph.at(i).supersedes_verify.end());
+  }
+  RevisionSet verifiable;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (is_complete(i) && !graph.at(i).verify.empty() && !superseded.contains(graph.at(i).id)) {
+      verifiable.push_back(i);
+    }
+  }
+  return verifiable;
+}
+
+RevisionSet Affected(const Graph& graph, const AppliedState& state, const Touched& touched) {
+  RevisionSet affected;
+  for (const std::size_t position : Verifiable(graph, state)) {
+    const Revision& revision = graph.at(position);
+    const ScriptFacts& facts = revision.verify.facts;
+    const bool is_affected =
+        touched.revisions.contains(revision.id) || revision.verify.is_opaque ||
+        std::any_of(facts.read.begin(), facts.read.end(), [&](const std::string& table) {
+          return touched.tables.contains(table) ||
+                 touched.services.contains(std::string(OwnerOf(table.substr(0, table.find('.')))));
+        });
+    if (is_affected) affected.push_back(position);
+  }
+  return affected;
+}
+
+absl::StatusOr<std::vector<VerificationResult>> RunVerifications(
+    const Context& context, pg::Connection& connection, const Graph& graph,
+    const AppliedState& state, const RevisionSet& revisions, absl::Duration timeout,
+    Journal& journal) {
+  const std::vector<Check> checks = ChecksOf(graph, revisions);
+  Verifier verifier(context, connection, graph, state, timeout, journal);
+  for (std::size_t i = 0; i < checks.size(); i += kQueriesInOneMessage) {
+    const auto begin = checks.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto end = checks.begin() +
+                     static_cast<std::ptrdiff_t>(std::min(i + kQueriesInOneMessage, checks.size()));
+    RETURN_IF_ERROR(verifier.RunTogether({begin, end}));
+  }
+  return verifier.TakeResults();
+}
+
+Happening FailedCheck(const VerificationResult& check) {
+  Happening happened;
+  happened.kind = "verification";
+  happened.revision = check.revision;
+  happened.message = check.check_id + " of " + check.revision + " FAILS: " + check.actual;
+  happened.details = {{"check_id", check.check_id}, {"passed", false}, {"actual", check.actual}};
+  return happened;
+}
+
+absl::Status VerificationStatus(const std::vector<VerificationResult>& checks) {
+  std::string failures;
+  for (const VerificationResult& check : checks) {
+    if (!check.passed)
+      failures += "\n  " + check.revision + " " + check.check_id + ": " + check.actual;
+  }
+  if (failures.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "VERIFICATION_FAILED",
+               "these verifications found violations:" + failures);
+}
+
+}  // namespace lockstep::migration
