@@ -32,6 +32,7 @@ class Assembler {
     if (order.has_value()) CheckSuperseded(*order);
     Definitions definitions;
     definitions.releases = std::move(releases_.releases);
+    definitions.revisions.reserve(drafts_.size());
     for (const std::size_t i : Order(release_of_).value_or(Positions())) {
       definitions.revisions.push_back(std::move(drafts_[i].revision));
     }

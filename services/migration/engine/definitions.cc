@@ -1,9 +1,12 @@
 #include "services/migration/engine/definitions.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "common/status/error.h"
@@ -99,14 +102,14 @@ class RevisionLoader {
       Refuse(line > 0 ? draft.file : file, line, "FILE_MISSING", name + " is missing");
       return {};
     }
-    const ReadSql sql = ReadSqlText(file, *text, problems_, warnings_);
+    ReadSql sql = ReadSqlText(file, *text, problems_, warnings_);
     CheckSql(sql,
              {.service = draft.revision.service,
               .role = role,
               .kind = kind,
               .references = &draft.revision.references},
              used_references_, problems_);
-    return sql.is_readable ? sql.script : Script();
+    return sql.is_readable ? std::move(sql.script) : Script();
   }
 
   void RefuseEmpty(const Script& script, const char* message) {
@@ -158,12 +161,49 @@ std::vector<std::string> RevisionFolders(const fs::path& root, std::vector<Probl
   return folders;
 }
 
+// Reads the folders on as many threads as there is work for: nothing is shared between revisions.
+std::vector<RevisionDraft> LoadRevisions(const fs::path& root,
+                                         const std::vector<std::string>& folders,
+                                         LoadResult& result) {
+  constexpr std::size_t kFoldersPerThread = 64;
+  constexpr std::size_t kMostThreads = 8;
+  struct Loaded {
+    RevisionDraft draft;
+    std::vector<Problem> problems;
+    std::vector<Problem> warnings;
+  };
+  std::vector<Loaded> loaded(folders.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < folders.size(); i = next++) {
+      Loaded& to = loaded[i];
+      to.draft = RevisionLoader(root, folders[i], to.problems, to.warnings).Load();
+    }
+  };
+  std::vector<std::thread> threads;
+  const std::size_t wanted =
+      std::min({folders.size() / kFoldersPerThread,
+                static_cast<std::size_t>(std::thread::hardware_concurrency()), kMostThreads});
+  for (std::size_t t = 1; t < wanted; ++t) {
+    // The parser frees what it keeps for a thread when the thread ends.
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread& thread : threads) thread.join();
+  std::vector<RevisionDraft> drafts;
+  drafts.reserve(loaded.size());
+  for (Loaded& from : loaded) {
+    drafts.push_back(std::move(from.draft));
+    std::move(from.problems.begin(), from.problems.end(), std::back_inserter(result.problems));
+    std::move(from.warnings.begin(), from.warnings.end(), std::back_inserter(result.warnings));
+  }
+  return drafts;
+}
+
 LoadResult LoadEverything(const fs::path& root) {
   LoadResult result;
-  std::vector<RevisionDraft> drafts;
-  for (const std::string& folder : RevisionFolders(root, result.problems)) {
-    drafts.push_back(RevisionLoader(root, folder, result.problems, result.warnings).Load());
-  }
+  std::vector<RevisionDraft> drafts =
+      LoadRevisions(root, RevisionFolders(root, result.problems), result);
   ReleasesDraft releases;
   releases.file = kReleasesFile;
   if (const auto text = ReadWholeFile(root / kReleasesFile); text.has_value()) {

@@ -21,4 +21,8 @@ struct ReadSql {
 ReadSql ReadSqlText(std::string_view file, std::string_view text, std::vector<Problem>& problems,
                     std::vector<Problem>& warnings);
 
+// Frees what the parser keeps for the calling thread. To be called by a thread that read SQL before
+// it ends.
+void ReleaseParserMemory();
+
 }  // namespace lockstep::migration
