@@ -1,0 +1,49 @@
+// What MigrationService answers, without a server: used by the server and by `lockstep --direct`,
+// so that both say the same. Starting and following runs differs between the two and is not here.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "common/context/context.h"
+#include "lockstep/migration/v1/migration_service.pb.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+// Thread-safe. Errors are those of Engine, and of the contract.
+class Api final {
+ public:
+  explicit Api(Engine& engine) : engine_(engine) {}
+
+  [[nodiscard]] absl::StatusOr<v1::ListRevisionsResponse> ListRevisions(
+      const Context& context, const v1::ListRevisionsRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::Revision> GetRevision(const Context& context,
+                                                         const v1::GetRevisionRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListReleasesResponse> ListReleases(
+      const Context& context, const v1::ListReleasesRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::GetStatusResponse> GetStatus(
+      const Context& context, const v1::GetStatusRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListHistoryResponse> ListHistory(
+      const Context& context, const v1::ListHistoryRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::PlanResponse> Plan(const Context& context,
+                                                      const v1::PlanRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::VerifyResponse> Verify(const Context& context,
+                                                          const v1::VerifyRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::StampResponse> Stamp(const Context& context,
+                                                        const v1::StampRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::AmendResponse> Amend(const Context& context,
+                                                        const v1::AmendRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::RenderIndexResponse> RenderIndex(
+      const Context& context, const v1::RenderIndexRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::Run> GetRun(const Context& context,
+                                               const v1::GetRunRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListRunsResponse> ListRuns(const Context& context,
+                                                              const v1::ListRunsRequest& request);
+
+ private:
+  Engine& engine_;
+};
+
+// The id in "runs/{uuid}". INVALID_ARGUMENT on "name".
+[[nodiscard]] absl::StatusOr<std::string> RunIdFromName(std::string_view name);
+
+}  // namespace lockstep::migration

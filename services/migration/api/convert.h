@@ -1,0 +1,39 @@
+// The engine's values as messages of lockstep.migration.v1. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lockstep/migration/v1/migration_service.pb.h"
+#include "lockstep/migration/v1/registry_service.pb.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/plan.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+enum class WithSql { kNo, kYes };
+
+// A revision of the definitions with what the ledger knows of it (nullptr: nothing). `steps` limits
+// and orders its steps (indexes into Revision::steps); nullopt: all.
+v1::Revision ToProto(const Graph& graph, std::size_t position, const LedgerRevision* ledger,
+                     WithSql with_sql,
+                     const std::optional<std::vector<std::size_t>>& steps = std::nullopt);
+v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report);
+v1::GetStatusResponse ToProto(const EngineStatus& status);
+v1::HistoryEntry ToProto(const HistoryEntry& entry);
+v1::VerificationResult ToProto(const VerificationResult& result);
+v1::Run ToProto(const RunInfo& run);
+v1::RunEvent ToProto(const RunEvent& event);
+v1::Instance ToProto(const Instance& instance);
+
+// "transactional", "non-transactional", "privileged".
+std::string ToText(StepKind kind);
+// "EXPAND", "MIGRATE", "CONTRACT".
+std::string ToText(Phase phase);
+// All statements of a script as its file has them.
+std::string SqlOf(const Script& script);
+// True once a run in this state can no longer change.
+bool IsOver(v1::RunState state);
+
+}  // namespace lockstep::migration

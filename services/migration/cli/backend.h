@@ -1,0 +1,81 @@
+// Where commands get their answers: from the migration service, or from the engine in this process
+// (--direct).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/context/context.h"
+#include "lockstep/migration/v1/migration_service.pb.h"
+#include "lockstep/migration/v1/registry_service.pb.h"
+
+namespace lockstep::cli {
+
+namespace pb = lockstep::migration::v1;
+
+// What the global flags say.
+struct GlobalOptions {
+  std::string endpoint = "127.0.0.1:7104";
+  std::string orders_endpoint = "127.0.0.1:7102";
+  std::string catalog_endpoint = "127.0.0.1:7101";
+  std::string finance_endpoint = "127.0.0.1:7103";
+  std::string direct_url;  // "" = through the service
+  std::string admin_url;
+  std::string migrations_dir;
+  std::string actor;
+  int lease_ttl_s = 15;  // with --direct
+  bool json = false;
+};
+
+using EventCallback = std::function<void(const pb::RunEvent&)>;
+
+struct RunRequest {
+  pb::Direction direction = pb::DIRECTION_UP;
+  std::string target;
+  bool archive = false;
+  bool allow_irreversible = false;
+};
+
+// Used by one thread.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual absl::StatusOr<pb::ListRevisionsResponse> ListRevisions(
+      const pb::ListRevisionsRequest& request) = 0;
+  virtual absl::StatusOr<pb::Revision> GetRevision(const pb::GetRevisionRequest& request) = 0;
+  virtual absl::StatusOr<pb::ListReleasesResponse> ListReleases() = 0;
+  virtual absl::StatusOr<pb::GetStatusResponse> GetStatus() = 0;
+  virtual absl::StatusOr<pb::ListHistoryResponse> ListHistory(int limit) = 0;
+  virtual absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) = 0;
+  virtual absl::StatusOr<pb::VerifyResponse> Verify() = 0;
+  virtual absl::StatusOr<pb::Run> Stamp(const std::string& target) = 0;
+  virtual absl::Status Amend(const pb::AmendRequest& request) = 0;
+  virtual absl::StatusOr<std::string> RenderIndex(const std::string& format) = 0;
+  virtual absl::StatusOr<pb::Run> GetRun(const std::string& id) = 0;
+  virtual absl::StatusOr<pb::ListRunsResponse> ListRuns(int limit) = 0;
+  virtual absl::StatusOr<pb::ListInstancesResponse> ListInstances() = 0;
+  virtual absl::StatusOr<bool> IsApplied(const std::string& service,
+                                         const std::string& revision) = 0;
+
+  // Runs to the end and reports events on the way. The status is about the run: OK, or why it did
+  // not succeed. `run` is filled as far as it is known; its name is empty when there was nothing to
+  // do and nothing was recorded.
+  virtual absl::Status Run(const RunRequest& request, const EventCallback& on_event,
+                           pb::Run& run) = 0;
+  // Reports the events of a run after `offset`; with `follow` until it ends, else those there are.
+  virtual absl::Status Watch(const std::string& id, std::int64_t offset, bool follow,
+                             const EventCallback& on_event) = 0;
+};
+
+std::unique_ptr<Backend> MakeRemoteBackend(const GlobalOptions& options);
+// Loads the definitions. `use_cache`: trust the cache of unchanged files (only for commands that
+// neither plan nor check).
+absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& options,
+                                                           bool use_cache);
+
+// The error of a run that did not succeed, OK for one that did.
+absl::Status StatusOfRun(const pb::Run& run);
+
+}  // namespace lockstep::cli

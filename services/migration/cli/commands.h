@@ -1,0 +1,40 @@
+// The verbs of the `lockstep` command. Each group adds its subcommands to the parser; the chosen
+// one is run after parsing and returns the exit code (surface.md).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "services/migration/cli/backend.h"
+#include "services/migration/cli/output.h"
+
+namespace lockstep::cli {
+
+// What a command may use. Valid until the program ends.
+struct Session {
+  GlobalOptions options;
+
+  // The backend that the global flags ask for.
+  absl::StatusOr<std::unique_ptr<Backend>> Connect(bool use_cache = false) const;
+};
+
+// Set by the chosen subcommand.
+using Action = std::function<int(const Session&, const Output&)>;
+
+void AddStateCommands(CLI::App& app, Action& action);  // current heads history releases show status
+void AddRunCommands(CLI::App& app, Action& action);    // plan upgrade downgrade stamp verify amend
+void AddLogCommands(CLI::App& app, Action& action);    // runs run logs watch cancel
+void AddFleetCommands(CLI::App& app, Action& action);  // instances wait doctor
+void AddAuthorCommands(CLI::App& app, Action& action);  // bootstrap new index
+void AddOrderCommands(CLI::App& app, Action& action);   // orders import|list, reconcile
+
+// Reports `status` and returns its exit code; 0 for OK.
+int Finish(const absl::Status& status, const Output& output);
+
+// One line for a person, coloured by what it is about.
+std::string Describe(const lockstep::migration::v1::RunEvent& event, const Output& output);
+
+}  // namespace lockstep::cli

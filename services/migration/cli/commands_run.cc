@@ -1,0 +1,260 @@
+// Changing the database: plan, upgrade, downgrade, stamp, verify, amend.
+#include <fstream>
+#include <iterator>
+
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/cli/commands.h"
+#include "services/migration/engine/definitions.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/failure.h"
+
+namespace lockstep::cli {
+namespace {
+
+struct RunFlags {
+  std::string target;
+  std::string from;
+  bool down = false;
+  bool with_sql = false;
+  bool archive = false;
+  bool allow_irreversible = false;
+  bool exit_code = false;
+};
+
+int Plan(const Session& session, const Output& output, const RunFlags& flags) {
+  auto backend = session.Connect();
+  if (!backend.ok()) return Finish(backend.status(), output);
+  pb::PlanRequest request;
+  request.set_target(flags.target);
+  request.set_direction(flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP);
+  auto plan = (*backend)->Plan(request);
+  if (!plan.ok()) return Finish(plan.status(), output);
+  if (output.json()) {
+    output.Json(*plan);
+  } else if (plan->revisions().empty()) {
+    output.Line("nothing to do: " + plan->target() +
+                (flags.down ? " is where the database stands, or newer" : " is applied"));
+  } else {
+    std::vector<std::vector<std::string>> rows;
+    int order = 0;
+    for (const auto& planned : plan->revisions()) {
+      const auto& revision = planned.revision();
+      for (const auto& step : revision.steps()) {
+        rows.push_back(
+            {std::to_string(++order), revision.service(), revision.id(),
+             std::to_string(step.ordinal()) + " " + step.step_name(), revision.phase(), step.kind(),
+             std::to_string(step.lock_timeout_ms()) + " ms",
+             revision.irreversible_reason().empty() ? "yes" : output.Paint("no", Colour::kRed),
+             revision.title() + (planned.resumes() ? " (goes on half-way)" : "")});
+      }
+    }
+    output.Line(output.Paint(flags.down ? "downgrade to " : "upgrade to ", Colour::kBold) +
+                plan->target());
+    output.Table(
+        {"#", "OWNER", "REVISION", "STEP", "PHASE", "KIND", "LOCK WAIT", "REVERSIBLE", "TITLE"},
+        rows);
+    if (flags.with_sql) {
+      for (const auto& planned : plan->revisions()) {
+        for (const auto& step : planned.revision().steps()) {
+          output.Line("");
+          output.Line(output.Paint("-- " + planned.revision().id() + " step " +
+                                       std::to_string(step.ordinal()) + " " + step.step_name(),
+                                   Colour::kDim));
+          output.Line(flags.down ? step.down_sql() : step.up_sql());
+        }
+      }
+    }
+  }
+  if (!output.json()) {
+    for (const auto& blocker : plan->blockers()) {
+      output.Line(output.Paint("blocked by " + blocker.kind(), Colour::kRed) +
+                  (blocker.revision().empty() ? "" : " of " + blocker.revision()) + ": " +
+                  blocker.what() +
+                  (blocker.count() > 0 ? " (" + std::to_string(blocker.count()) + ")" : ""));
+    }
+  }
+  return flags.exit_code && !plan->revisions().empty()
+             ? static_cast<int>(migration::ExitClass::kPending)
+             : 0;
+}
+
+// `--sql`: needs no database.
+int PrintScript(const Session& session, const Output& output, const RunFlags& flags) {
+  auto definitions = migration::LoadDefinitions(session.options.migrations_dir);
+  if (!definitions.ok()) return Finish(definitions.status(), output);
+  migration::EngineOptions engine_options;
+  engine_options.actor = session.options.actor;
+  const migration::Engine engine(engine_options, *std::move(definitions));
+  migration::ScriptOptions options;
+  options.from = flags.from;
+  options.allow_irreversible = flags.allow_irreversible;
+  const auto script = flags.down ? engine.DowngradeScript(flags.target, options)
+                                 : engine.UpgradeScript(flags.target, options);
+  if (!script.ok()) return Finish(script.status(), output);
+  output.Line(*script);
+  return 0;
+}
+
+int Run(const Session& session, const Output& output, const RunFlags& flags) {
+  if (flags.with_sql) return PrintScript(session, output, flags);
+  if (!flags.from.empty()) {
+    return Finish(InvalidField("--from", "FLAG_NEEDS_SQL", "--from goes with --sql"), output);
+  }
+  // An upgrade with nothing to do must not read a thousand files: the cache notices every change of
+  // a file.
+  auto backend = session.Connect(/*use_cache=*/!flags.down);
+  if (!backend.ok()) return Finish(backend.status(), output);
+  RunRequest request;
+  request.direction = flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP;
+  request.target = flags.target;
+  request.archive = flags.archive;
+  request.allow_irreversible = flags.allow_irreversible;
+  pb::Run run;
+  const absl::Status status = (*backend)->Run(
+      request, [&](const pb::RunEvent& event) { output.Progress(Describe(event, output)); }, run);
+  if (output.json() && status.ok()) {
+    output.Json(run);
+  } else if (status.ok()) {
+    output.Line(
+        run.steps_done() == 0
+            ? "nothing to do: " + flags.target + (flags.down ? " is not passed" : " is applied")
+            : output.Paint("done", Colour::kGreen) + ": " + std::to_string(run.steps_done()) +
+                  " steps, run " + run.name().substr(run.name().find('/') + 1));
+  }
+  return Finish(status, output);
+}
+
+int Stamp(const Session& session, const Output& output, const std::string& target) {
+  auto backend = session.Connect();
+  if (!backend.ok()) return Finish(backend.status(), output);
+  auto run = (*backend)->Stamp(target);
+  if (!run.ok()) return Finish(run.status(), output);
+  if (output.json()) {
+    output.Json(*run);
+  } else {
+    output.Line("stamped " + target + " without running anything, run " +
+                run->name().substr(run->name().find('/') + 1));
+  }
+  return 0;
+}
+
+int Verify(const Session& session, const Output& output) {
+  auto backend = session.Connect();
+  if (!backend.ok()) return Finish(backend.status(), output);
+  auto result = (*backend)->Verify();
+  if (!result.ok()) return Finish(result.status(), output);
+  if (output.json()) {
+    output.Json(*result);
+  } else {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& check : result->results()) {
+      rows.push_back({check.passed() ? output.Paint("holds", Colour::kGreen)
+                                     : output.Paint("violated", Colour::kRed),
+                      check.revision(), check.check_id(), check.passed() ? "" : check.actual()});
+    }
+    output.Table({"RESULT", "REVISION", "CHECK", "FOUND"}, rows);
+    output.Line(std::to_string(result->results_size()) + " checks, " +
+                std::to_string(result->failed_count()) + " violated");
+  }
+  return result->failed_count() == 0 ? 0 : static_cast<int>(migration::ExitClass::kFailed);
+}
+
+struct AmendFlags {
+  std::string revision;
+  std::string file;
+  std::string reason;
+  int step = 0;
+};
+
+int Amend(const Session& session, const Output& output, const AmendFlags& flags) {
+  std::ifstream file(flags.file, std::ios::binary);
+  if (!file) {
+    return Finish(InvalidField("--down", "FILE_NOT_READABLE", "cannot read " + flags.file), output);
+  }
+  pb::AmendRequest request;
+  request.set_revision(flags.revision);
+  request.set_file_name(flags.file.substr(flags.file.find_last_of('/') + 1));
+  request.set_down_sql(std::string(std::istreambuf_iterator<char>(file), {}));
+  request.set_reason(flags.reason);
+  request.set_step(flags.step);
+  auto backend = session.Connect();
+  if (!backend.ok()) return Finish(backend.status(), output);
+  const absl::Status status = (*backend)->Amend(request);
+  if (status.ok())
+    output.Progress("the archived down script of " + flags.revision + " was replaced");
+  return Finish(status, output);
+}
+
+void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
+  auto* target = command->add_option("TARGET", flags.target,
+                                     "head, base, a release (v2.2.2), a revision or unique prefix, "
+                                     "+N, -N, or SERVICE@one of these");
+  if (is_required) target->required();
+}
+
+}  // namespace
+
+void AddRunCommands(CLI::App& app, Action& action) {
+  const auto add = [&](const char* name, const char* help, auto run) {
+    auto* command = app.add_subcommand(name, help);
+    auto flags = std::make_shared<RunFlags>();
+    command->callback([&action, flags, run] {
+      action = [flags, run](const Session& session, const Output& output) {
+        return run(session, output, *flags);
+      };
+    });
+    return std::pair(command, flags);
+  };
+
+  auto [plan, plan_flags] =
+      add("plan", "what an upgrade (or --down) would do; changes nothing", Plan);
+  AddTarget(plan, *plan_flags, true);
+  plan->add_flag("--down", plan_flags->down, "plan a downgrade");
+  plan->add_flag("--sql", plan_flags->with_sql, "also print the SQL");
+  plan->add_flag("--exit-code", plan_flags->exit_code, "exit 4 when there is something to do");
+
+  auto [upgrade, upgrade_flags] = add("upgrade", "applies what is missing of a target", Run);
+  upgrade_flags->target = "head";
+  AddTarget(upgrade, *upgrade_flags, false);
+  upgrade->add_flag("--sql", upgrade_flags->with_sql,
+                    "print the script instead; needs no database");
+  upgrade->add_option("--from", upgrade_flags->from,
+                      "with --sql: where the database stands (default base)");
+
+  auto [downgrade, downgrade_flags] = add("downgrade", "undoes what a target does not have", Run);
+  downgrade_flags->down = true;
+  AddTarget(downgrade, *downgrade_flags, true);
+  downgrade->add_flag("--archive", downgrade_flags->archive, "keep what the undo would destroy");
+  downgrade->add_flag("--allow-irreversible", downgrade_flags->allow_irreversible,
+                      "also undo what is declared irreversible, when its guard finds nothing");
+  downgrade->add_flag("--sql", downgrade_flags->with_sql,
+                      "print the script instead; needs no database");
+  downgrade->add_option("--from", downgrade_flags->from, "with --sql: where the database stands");
+
+  auto [stamp, stamp_flags] =
+      add("stamp", "records a target as applied without running anything",
+          [](const Session& session, const Output& output, const RunFlags& flags) {
+            return Stamp(session, output, flags.target);
+          });
+  AddTarget(stamp, *stamp_flags, true);
+
+  app.add_subcommand("verify", "checks every lasting invariant of what is applied")
+      ->callback([&action] { action = Verify; });
+
+  auto* amend =
+      app.add_subcommand("amend", "replaces the archived down script of an applied revision");
+  auto amend_flags = std::make_shared<AmendFlags>();
+  amend->add_option("REV", amend_flags->revision, "id, alias or unique prefix")->required();
+  amend->add_option("--down", amend_flags->file, "file with the new down script")->required();
+  amend->add_option("--reason", amend_flags->reason, "why; recorded")->required();
+  amend->add_option("--step", amend_flags->step,
+                    "ordinal of the step, when the revision has several");
+  amend->callback([&action, amend_flags] {
+    action = [amend_flags](const Session& session, const Output& output) {
+      return Amend(session, output, *amend_flags);
+    };
+  });
+}
+
+}  // namespace lockstep::cli

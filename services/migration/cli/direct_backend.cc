@@ -1,0 +1,151 @@
+#include <chrono>
+#include <thread>
+
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/migration/api/api.h"
+#include "services/migration/api/convert.h"
+#include "services/migration/cli/backend.h"
+#include "services/migration/engine/definitions.h"
+
+namespace lockstep::cli {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(200);
+constexpr int kEventPage = 500;
+
+class ForwardingSink final : public migration::EventSink {
+ public:
+  explicit ForwardingSink(const EventCallback& on_event) : on_event_(on_event) {}
+  void OnEvent(const migration::RunEvent& event) override { on_event_(migration::ToProto(event)); }
+
+ private:
+  const EventCallback& on_event_;
+};
+
+class DirectBackend final : public Backend {
+ public:
+  DirectBackend(migration::EngineOptions options, migration::Definitions definitions)
+      : engine_(std::move(options), std::move(definitions)), api_(engine_) {}
+
+  absl::StatusOr<pb::ListRevisionsResponse> ListRevisions(
+      const pb::ListRevisionsRequest& request) override {
+    return api_.ListRevisions(context_, request);
+  }
+  absl::StatusOr<pb::Revision> GetRevision(const pb::GetRevisionRequest& request) override {
+    return api_.GetRevision(context_, request);
+  }
+  absl::StatusOr<pb::ListReleasesResponse> ListReleases() override {
+    return api_.ListReleases(context_, pb::ListReleasesRequest());
+  }
+  absl::StatusOr<pb::GetStatusResponse> GetStatus() override {
+    return api_.GetStatus(context_, pb::GetStatusRequest());
+  }
+  absl::StatusOr<pb::ListHistoryResponse> ListHistory(int limit) override {
+    pb::ListHistoryRequest request;
+    request.set_page_size(limit);
+    return api_.ListHistory(context_, request);
+  }
+  absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) override {
+    return api_.Plan(context_, request);
+  }
+  absl::StatusOr<pb::VerifyResponse> Verify() override {
+    return api_.Verify(context_, pb::VerifyRequest());
+  }
+  absl::StatusOr<pb::Run> Stamp(const std::string& target) override {
+    pb::StampRequest request;
+    request.set_target(target);
+    ASSIGN_OR_RETURN(pb::StampResponse response, api_.Stamp(context_, request));
+    return response.run();
+  }
+  absl::Status Amend(const pb::AmendRequest& request) override {
+    return api_.Amend(context_, request).status();
+  }
+  absl::StatusOr<std::string> RenderIndex(const std::string& format) override {
+    pb::RenderIndexRequest request;
+    request.set_format(format);
+    ASSIGN_OR_RETURN(pb::RenderIndexResponse response, api_.RenderIndex(context_, request));
+    return response.content();
+  }
+  absl::StatusOr<pb::Run> GetRun(const std::string& id) override {
+    pb::GetRunRequest request;
+    request.set_name("runs/" + id);
+    return api_.GetRun(context_, request);
+  }
+  absl::StatusOr<pb::ListRunsResponse> ListRuns(int limit) override {
+    pb::ListRunsRequest request;
+    request.set_page_size(limit);
+    return api_.ListRuns(context_, request);
+  }
+  absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
+    ASSIGN_OR_RETURN(const auto instances, engine_.Instances(context_));
+    pb::ListInstancesResponse response;
+    for (const auto& instance : instances) {
+      *response.add_instances() = migration::ToProto(instance);
+    }
+    return response;
+  }
+  absl::StatusOr<bool> IsApplied(const std::string& service, const std::string& revision) override {
+    return engine_.IsApplied(context_, service, revision);
+  }
+
+  absl::Status Run(const RunRequest& request, const EventCallback& on_event,
+                   pb::Run& run) override {
+    ForwardingSink sink(on_event);
+    migration::RunOptions options;
+    options.run_id = migration::NewUuid();
+    options.archive = request.archive;
+    options.allow_irreversible = request.allow_irreversible;
+    const auto report = request.direction == pb::DIRECTION_UP
+                            ? engine_.Upgrade(context_, request.target, options, sink)
+                            : engine_.Downgrade(context_, request.target, options, sink);
+    if (report.ok() && report->run_id.empty()) {
+      run.set_state(pb::RUN_STATE_SUCCEEDED);
+      run.set_target(request.target);
+      return absl::OkStatus();
+    }
+    // A run that was refused before the ledger had it has no line to show.
+    if (auto info = engine_.GetRun(context_, options.run_id); info.ok()) {
+      run = migration::ToProto(*info);
+    }
+    return report.status();
+  }
+
+  absl::Status Watch(const std::string& id, std::int64_t offset, bool follow,
+                     const EventCallback& on_event) override {
+    while (true) {
+      ASSIGN_OR_RETURN(const migration::RunInfo run, engine_.GetRun(context_, id));
+      ASSIGN_OR_RETURN(const auto events, engine_.ReadEvents(context_, run.id, offset, kEventPage));
+      for (const auto& event : events) {
+        offset = event.offset;
+        on_event(migration::ToProto(event));
+      }
+      if (static_cast<int>(events.size()) == kEventPage) continue;
+      if (!follow || migration::IsOver(migration::ToProto(run).state())) return absl::OkStatus();
+      std::this_thread::sleep_for(absl::ToChronoMilliseconds(kPollInterval));
+    }
+  }
+
+ private:
+  const Context context_ = Context::WithDeadline(absl::InfiniteFuture());
+  migration::Engine engine_;
+  migration::Api api_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& options,
+                                                           bool use_cache) {
+  migration::LoadOptions load;
+  load.cache = use_cache ? migration::CacheMode::kUse : migration::CacheMode::kOff;
+  ASSIGN_OR_RETURN(migration::Definitions definitions,
+                   migration::LoadDefinitions(options.migrations_dir, load));
+  migration::EngineOptions engine;
+  engine.database_url = options.direct_url;
+  engine.admin_url = options.admin_url;
+  engine.actor = options.actor;
+  engine.lease_ttl = absl::Seconds(options.lease_ttl_s);
+  return std::make_unique<DirectBackend>(std::move(engine), std::move(definitions));
+}
+
+}  // namespace lockstep::cli

@@ -1,0 +1,73 @@
+// MigrationService over gRPC: maps calls to Api and RunManager.
+#pragma once
+
+#include "common/rpc/runner.h"
+#include "lockstep/migration/v1/migration_service.grpc.pb.h"
+#include "services/migration/api/api.h"
+#include "services/migration/server/run_manager.h"
+
+namespace lockstep::migration {
+
+class MigrationService final : public v1::MigrationService::CallbackService {
+ public:
+  MigrationService(Engine& engine, Api& api, RunManager& runs, rpc::Runner& runner)
+      : engine_(engine), api_(api), runs_(runs), runner_(runner) {}
+
+  grpc::ServerUnaryReactor* ListRevisions(grpc::CallbackServerContext* context,
+                                          const v1::ListRevisionsRequest* request,
+                                          v1::ListRevisionsResponse* response) override;
+  grpc::ServerUnaryReactor* GetRevision(grpc::CallbackServerContext* context,
+                                        const v1::GetRevisionRequest* request,
+                                        v1::Revision* response) override;
+  grpc::ServerUnaryReactor* ListReleases(grpc::CallbackServerContext* context,
+                                         const v1::ListReleasesRequest* request,
+                                         v1::ListReleasesResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::GetStatusRequest* request,
+                                      v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* ListHistory(grpc::CallbackServerContext* context,
+                                        const v1::ListHistoryRequest* request,
+                                        v1::ListHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* Plan(grpc::CallbackServerContext* context,
+                                 const v1::PlanRequest* request,
+                                 v1::PlanResponse* response) override;
+  grpc::ServerUnaryReactor* Upgrade(grpc::CallbackServerContext* context,
+                                    const v1::UpgradeRequest* request,
+                                    v1::UpgradeResponse* response) override;
+  grpc::ServerUnaryReactor* Downgrade(grpc::CallbackServerContext* context,
+                                      const v1::DowngradeRequest* request,
+                                      v1::DowngradeResponse* response) override;
+  grpc::ServerUnaryReactor* Stamp(grpc::CallbackServerContext* context,
+                                  const v1::StampRequest* request,
+                                  v1::StampResponse* response) override;
+  grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
+                                   const v1::VerifyRequest* request,
+                                   v1::VerifyResponse* response) override;
+  grpc::ServerUnaryReactor* Amend(grpc::CallbackServerContext* context,
+                                  const v1::AmendRequest* request,
+                                  v1::AmendResponse* response) override;
+  grpc::ServerUnaryReactor* RenderIndex(grpc::CallbackServerContext* context,
+                                        const v1::RenderIndexRequest* request,
+                                        v1::RenderIndexResponse* response) override;
+  grpc::ServerUnaryReactor* GetRun(grpc::CallbackServerContext* context,
+                                   const v1::GetRunRequest* request, v1::Run* response) override;
+  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
+                                     const v1::ListRunsRequest* request,
+                                     v1::ListRunsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchRunResponse>* WatchRun(
+      grpc::CallbackServerContext* context, const v1::WatchRunRequest* request) override;
+  grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
+                                      const v1::CancelRunRequest* request,
+                                      v1::CancelRunResponse* response) override;
+
+ private:
+  absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> OpenWatch(
+      const rpc::Call& call, const v1::WatchRunRequest& request, rpc::Wakeup wakeup);
+
+  Engine& engine_;
+  Api& api_;
+  RunManager& runs_;
+  rpc::Runner& runner_;
+};
+
+}  // namespace lockstep::migration

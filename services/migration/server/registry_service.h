@@ -1,0 +1,35 @@
+// RegistryService over gRPC: maps calls to the engine's registry.
+#pragma once
+
+#include "common/rpc/runner.h"
+#include "lockstep/migration/v1/registry_service.grpc.pb.h"
+#include "services/migration/engine/run/engine.h"
+
+namespace lockstep::migration {
+
+class RegistryService final : public v1::RegistryService::CallbackService {
+ public:
+  RegistryService(Engine& engine, rpc::Runner& runner) : engine_(engine), runner_(runner) {}
+
+  grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
+                                     const v1::RegisterRequest* request,
+                                     v1::RegisterResponse* response) override;
+  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context,
+                                      const v1::HeartbeatRequest* request,
+                                      v1::HeartbeatResponse* response) override;
+  grpc::ServerUnaryReactor* Deregister(grpc::CallbackServerContext* context,
+                                       const v1::DeregisterRequest* request,
+                                       v1::DeregisterResponse* response) override;
+  grpc::ServerUnaryReactor* ListInstances(grpc::CallbackServerContext* context,
+                                          const v1::ListInstancesRequest* request,
+                                          v1::ListInstancesResponse* response) override;
+  grpc::ServerUnaryReactor* WaitForRevision(grpc::CallbackServerContext* context,
+                                            const v1::WaitForRevisionRequest* request,
+                                            v1::WaitForRevisionResponse* response) override;
+
+ private:
+  Engine& engine_;
+  rpc::Runner& runner_;
+};
+
+}  // namespace lockstep::migration
