@@ -8,12 +8,11 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/time/time.h"
+#include "services/orders/copy_lines.h"
 #include "services/orders/json_text.h"
 
 namespace lockstep::orders {
 namespace {
-
-constexpr std::size_t kLongestMessage = 1000;
 
 template <typename T>
 std::optional<std::string> DecimalText(const std::optional<T>& value) {
@@ -116,27 +115,6 @@ std::array<std::optional<std::string>, kFigureCount> Figures(const Order& order)
           order.buyer_destination_city};
 }
 
-// Joins fields to COPY lines.
-class CopyLines {
- public:
-  CopyLines& Field(const std::optional<std::string>& value) {
-    if (!is_first_) lines_.push_back('\t');
-    is_first_ = false;
-    pg::AppendCopyField(lines_, value);
-    return *this;
-  }
-  void EndLine() {
-    lines_.push_back('\n');
-    is_first_ = true;
-  }
-  bool empty() const { return lines_.empty(); }
-  const std::string& text() const { return lines_; }
-
- private:
-  std::string lines_;
-  bool is_first_ = true;
-};
-
 absl::Status InsertNew(pg::Tx& tx, const Platform& platform, const ImportBatchId& batch,
                        std::span<const OrderWrite> writes) {
   CopyLines lines;
@@ -233,36 +211,6 @@ absl::Status InsertEvents(pg::Tx& tx, const ImportBatchId& batch,
           " details) FROM STDIN",
           lines.text())
       .status();
-}
-
-std::string ProcessedJson(const RecordWrite& record) {
-  JsonObject processed;
-  processed.Raw("line", std::to_string(record.row->line)).Text("outcome", ToText(record.outcome));
-  if (!record.row->external_id.empty()) processed.Text("external_id", record.row->external_id);
-  if (record.order.has_value()) processed.Text("order", record.order->text());
-  if (record.outcome != ImportOutcome::kQuarantined) {
-    const ReportedSale& sale = *record.row->sale;
-    processed.Text("fees", ToText(sale.itemisation))
-        .Text("residual", sale.residual.ToDecimalText())
-        .Text("currency", sale.gross_sale.currency().code())
-        .Text("gross_sale", sale.gross_sale.ToDecimalText())
-        .Text("net_proceeds", sale.net_proceeds.ToDecimalText());
-  }
-  return std::move(processed).Finish();
-}
-
-std::string ProblemsJson(std::span<const Problem> problems) {
-  std::string json = "[";
-  for (const Problem& problem : problems) {
-    if (json.size() > 1) json.push_back(',');
-    JsonObject object;
-    object.Text("reason", problem.reason)
-        .Text("column", problem.column)
-        .Text("message", problem.message);
-    json += std::move(object).Finish();
-  }
-  json.push_back(']');
-  return json;
 }
 
 }  // namespace
@@ -385,30 +333,6 @@ absl::Status WriteOrders(pg::Tx& tx, const Platform& platform, const ImportBatch
   RETURN_IF_ERROR(InsertNew(tx, platform, batch, writes));
   RETURN_IF_ERROR(UpdateChanged(tx, batch, writes));
   return InsertEvents(tx, batch, writes);
-}
-
-absl::Status WriteRecords(pg::Tx& tx, const ImportBatchId& batch,
-                          std::span<const RecordWrite> records) {
-  if (records.empty()) return absl::OkStatus();
-  CopyLines lines;
-  for (const RecordWrite& record : records) {
-    const bool is_bad = record.outcome == ImportOutcome::kQuarantined;
-    lines.Field(batch.text())
-        .Field(record.row->payload)
-        .Field(ProcessedJson(record))
-        .Field(is_bad ? std::optional<std::string>(ProblemsJson(record.problems)) : std::nullopt)
-        .Field(is_bad ? "quarantined" : "completed");
-    std::optional<std::string> message;
-    if (is_bad && !record.problems.empty()) message = record.problems.front().message;
-    if (message.has_value() && message->size() > kLongestMessage) message->resize(kLongestMessage);
-    lines.Field(message).EndLine();
-  }
-  return tx
-      .CopyIn(
-          "COPY transactions.import_records (batch_id, source_data, processed_data,"
-          " validation_errors, status, error_message) FROM STDIN",
-          lines.text())
-      .status();
 }
 
 }  // namespace lockstep::orders

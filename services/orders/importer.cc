@@ -41,6 +41,7 @@ Importer::Importer(ImportParts parts, ImporterOptions options, Context context, 
       file_name_(std::move(file_name)) {}
 
 Importer::~Importer() {
+  if (prepare_.valid()) prepare_.wait();
   if (commit_.valid()) commit_.wait();
 }
 
@@ -94,9 +95,16 @@ absl::Status Importer::Flush() {
   std::vector<ReportRow> rows = std::move(rows_);
   rows_.clear();
   rows_.reserve(options_.set_size);
-  // The set before this one may still commit: reading and resolving overlap with it.
-  ASSIGN_OR_RETURN(PreparedSet set,
-                   PrepareSet(parts_.pool, parts_.catalog, context_, platform_, std::move(rows)));
+  RETURN_IF_ERROR(StartCommit());
+  prepare_ = std::async(std::launch::async, [this, rows = std::move(rows)]() mutable {
+    return PrepareSet(parts_.pool, parts_.catalog, context_, platform_, std::move(rows));
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Importer::StartCommit() {
+  if (!prepare_.valid()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(PreparedSet set, prepare_.get());
   RETURN_IF_ERROR(AwaitCommit());
   commit_ = std::async(std::launch::async, [this, set = std::move(set)]() mutable {
     return CommitOrRetry(parts_, context_, platform_, *batch_, std::move(set));
@@ -126,6 +134,7 @@ absl::Status Importer::Finish(
   RETURN_IF_ERROR(parser_.Finish([this](const csv::Row& row) { return OnRow(row); }));
   if (!report_.has_value()) return StockxReport::FromHeader({}).status();
   RETURN_IF_ERROR(Flush());
+  RETURN_IF_ERROR(StartCommit());
   RETURN_IF_ERROR(AwaitCommit());
   Killpoint("orders.import.before_completion");
   const absl::Status completed = parts_.pool.Write(context_, [&](pg::Tx& tx) -> absl::Status {
@@ -141,6 +150,7 @@ absl::Status Importer::Finish(
 }
 
 void Importer::Fail(const absl::Status& reason) {
+  if (prepare_.valid()) prepare_.wait();
   if (commit_.valid()) commit_.wait();
   if (!batch_.has_value() || has_ended_) return;
   has_ended_ = true;

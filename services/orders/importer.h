@@ -68,8 +68,11 @@ class Importer {
  private:
   [[nodiscard]] absl::Status OnRow(const csv::Row& row);
   [[nodiscard]] absl::Status Open(const csv::Row& row);
-  // Sends the collected rows on their way.
+  // Sends the collected rows on their way: begins to resolve them, and to commit the set before
+  // them.
   [[nodiscard]] absl::Status Flush();
+  // Begins to commit the set that was resolved, if any.
+  [[nodiscard]] absl::Status StartCommit();
   // Waits for the set that commits, if any.
   [[nodiscard]] absl::Status AwaitCommit();
   // Shows that this import lives, when no set did for a while.
@@ -93,6 +96,7 @@ class Importer {
   absl::flat_hash_set<std::pair<std::size_t, std::size_t>> seen_;
   absl::Time last_sign_ = absl::InfinitePast();
   ImportCounts counts_;
+  std::future<absl::StatusOr<PreparedSet>> prepare_;
   std::future<absl::StatusOr<ImportCounts>> commit_;
 };
 

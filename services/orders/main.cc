@@ -38,6 +38,7 @@ struct Options {
   bool prepare_statements = true;
   int import_set_size = 1000;
   absl::Duration import_lease = absl::Seconds(15);
+  absl::Duration event_lease = absl::Seconds(30);
 };
 
 void Bind(Options& options, config::Settings& settings) {
@@ -58,6 +59,10 @@ void Bind(Options& options, config::Settings& settings) {
       .Add("import_lease", &options.import_lease,
            "An import without a sign of life for this long may be taken over.")
       .Range(absl::Seconds(1), absl::Hours(1));
+  settings
+      .Add("event_lease", &options.event_lease,
+           "Events that a dead process was delivering are delivered again after this time.")
+      .Range(absl::Seconds(1), absl::Hours(1));
   settings.Add("log_level", &options.log_level, "debug, info, warn, error or off.")
       .OneOf({"debug", "info", "warn", "error", "off"});
 }
@@ -71,8 +76,10 @@ pg::PoolOptions PoolFor(const Options& options, const std::string& url) {
   return pool;
 }
 
-outbox::DispatcherOptions DispatcherFor() {
+outbox::DispatcherOptions DispatcherFor(absl::Duration lease) {
   outbox::DispatcherOptions options;
+  options.lease = lease;
+  options.delivery_timeout = lease * 2 / 3;
   options.on_outcome = [](const outbox::Event& event, const absl::Status& status,
                           outbox::Outcome outcome) {
     if (outcome == outbox::Outcome::kDelivered) return;
@@ -98,7 +105,8 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
   outbox_options.application_name = "lockstep-orders-outbox";
   outbox_options.size = 1;
   pg::Pool outbox_pool(outbox_options);
-  outbox::Dispatcher dispatcher(outbox_pool, kOutboxTable, DeliverTo(*catalog), DispatcherFor());
+  outbox::Dispatcher dispatcher(outbox_pool, kOutboxTable, DeliverTo(*catalog),
+                                DispatcherFor(options.event_lease));
 
   rpc::Runner runner(server.runner);
   const auto notify = [&dispatcher] { dispatcher.Notify(); };

@@ -44,6 +44,33 @@ class Differences {
   Merge& merge_;
 };
 
+void NoteDifferences(const Order& stored, Merge& merge) {
+  const Order& after = merge.after;
+  Differences differences(merge);
+  differences.Compare("external_id", stored.external_id, after.external_id);
+  differences.Compare("stockx_order_number", stored.stockx_order_number, after.stockx_order_number);
+  differences.Compare("amount", stored.amount, after.amount);
+  differences.Compare("inventory_type", stored.inventory_type, after.inventory_type);
+  differences.Compare("stockx_created_at", stored.platform_created_at, after.platform_created_at);
+  differences.Compare("last_stockx_updated_at", stored.platform_updated_at,
+                      after.platform_updated_at);
+  differences.Compare("sold_at", stored.sold_at, after.sold_at);
+  differences.Compare("gross_sale", stored.gross_sale, after.gross_sale);
+  differences.Compare("platform_fee", stored.platform_fee, after.platform_fee);
+  differences.Compare("shipping_cost", stored.shipping_cost, after.shipping_cost);
+  differences.Compare("net_proceeds", stored.net_proceeds, after.net_proceeds);
+  differences.Compare("gross_profit", stored.gross_profit, after.gross_profit);
+  differences.Compare("net_profit", stored.net_profit, after.net_profit);
+  differences.Compare("roi", stored.roi, after.roi);
+  differences.Compare("shelf_life_days", stored.shelf_life_days, after.shelf_life_days);
+  differences.Compare("payout_received", stored.payout_received, after.payout_received);
+  differences.Compare("payout_date", stored.payout_date, after.payout_date);
+  differences.Compare("buyer_destination_country", stored.buyer_destination_country,
+                      after.buyer_destination_country);
+  differences.Compare("buyer_destination_city", stored.buyer_destination_city,
+                      after.buyer_destination_city);
+}
+
 absl::Status CheckMergeable(const Order& stored, const ReportedSale& sale,
                             std::string_view platform_slug) {
   const auto refuse = [&](const char* reason, const char* message) -> absl::Status {
@@ -105,29 +132,7 @@ absl::StatusOr<Merge> MergeSale(const Order& stored, const ReportedSale& sale,
   }
   ASSIGN_OR_RETURN(after, WithProfit(std::move(after), purchase));
 
-  Differences differences(merge);
-  differences.Compare("external_id", stored.external_id, after.external_id);
-  differences.Compare("stockx_order_number", stored.stockx_order_number, after.stockx_order_number);
-  differences.Compare("amount", stored.amount, after.amount);
-  differences.Compare("inventory_type", stored.inventory_type, after.inventory_type);
-  differences.Compare("stockx_created_at", stored.platform_created_at, after.platform_created_at);
-  differences.Compare("last_stockx_updated_at", stored.platform_updated_at,
-                      after.platform_updated_at);
-  differences.Compare("sold_at", stored.sold_at, after.sold_at);
-  differences.Compare("gross_sale", stored.gross_sale, after.gross_sale);
-  differences.Compare("platform_fee", stored.platform_fee, after.platform_fee);
-  differences.Compare("shipping_cost", stored.shipping_cost, after.shipping_cost);
-  differences.Compare("net_proceeds", stored.net_proceeds, after.net_proceeds);
-  differences.Compare("gross_profit", stored.gross_profit, after.gross_profit);
-  differences.Compare("net_profit", stored.net_profit, after.net_profit);
-  differences.Compare("roi", stored.roi, after.roi);
-  differences.Compare("shelf_life_days", stored.shelf_life_days, after.shelf_life_days);
-  differences.Compare("payout_received", stored.payout_received, after.payout_received);
-  differences.Compare("payout_date", stored.payout_date, after.payout_date);
-  differences.Compare("buyer_destination_country", stored.buyer_destination_country,
-                      after.buyer_destination_country);
-  differences.Compare("buyer_destination_city", stored.buyer_destination_city,
-                      after.buyer_destination_city);
+  NoteDifferences(stored, merge);
   if (!merge.previous.empty() || !is_same_payload || stored.status != after.status) {
     merge.outcome = MergeOutcome::kUpdated;
   }

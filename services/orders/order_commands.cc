@@ -88,6 +88,7 @@ absl::StatusOr<Order> CreateOrder(pg::Tx& tx, Order draft, const std::string& re
   ASSIGN_OR_RETURN(std::optional<Purchase> purchase, ReadPurchase(tx, draft.inventory_item_id));
   draft.id = OrderId::Generate();
   draft.status = OrderStatus::kPending;
+  draft.payout_received = false;
   for (const std::optional<Money>* amount :
        {&draft.shipping_cost, &draft.platform_fee, &draft.amount, &draft.gross_sale}) {
     if (amount->has_value()) draft.currency = (*amount)->currency();
