@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/sql.h"
@@ -95,10 +96,19 @@ absl::StatusOr<std::string> Keeper::NewSchema() {
           "SELECT nextval(pg_get_serial_sequence('migration.archives', 'archive_id')) AS id;"));
   archive_id_ = results.back()[0].Text("id");
   const std::string schema = "migration_archive_" + archive_id_;
-  RETURN_IF_ERROR(connection_
-                      .Script("CREATE SCHEMA " + schema + ";\nGRANT USAGE, CREATE ON SCHEMA " +
-                              schema + " TO " + QuoteIdentifier(role) + ";\n" + EnterRoleSql(role))
-                      .status());
+  const absl::Status created =
+      connection_
+          .Script("CREATE SCHEMA " + schema + ";\nGRANT USAGE, CREATE ON SCHEMA " + schema +
+                  " TO " + QuoteIdentifier(role) + ";\n" + EnterRoleSql(role))
+          .status();
+  if (pg::SqlStateOf(created) == "42501") {
+    // The right belongs to the database, so a copy or a restored dump of it does not have it.
+    return Error(absl::StatusCode::kFailedPrecondition, "ARCHIVE_IMPOSSIBLE",
+                 task_.text() +
+                     ": the migrator may not create schemas in this database; run "
+                     "`lockstep bootstrap` on it and try again");
+  }
+  RETURN_IF_ERROR(created);
   prepared_.extra_schemas.push_back(schema);
   prepared_.record_sql +=
       "REVOKE CREATE ON SCHEMA " + schema + " FROM " + QuoteIdentifier(role) + ";\n";

@@ -79,6 +79,7 @@ Attendant::Watch::Watch(Attendant& attendant, Happening label) : attendant_(atte
   attendant_.watch_started_ = absl::Now();
   attendant_.label_ = std::move(label);
   attendant_.holders_.clear();
+  attendant_.reported_.clear();
   // The thread need not wake for this: it sleeps at most kFirstLook.
 }
 
@@ -168,6 +169,7 @@ void Attendant::LookForHolders() {
   auto holders = HoldersOf(*connection_, main_.backend_pid());
   if (!holders.ok()) return;
   Happening blocked;
+  bool is_news = false;
   {
     const std::lock_guard lock(mutex_);
     if (is_watching_ && !holders->empty()) {
@@ -177,10 +179,11 @@ void Attendant::LookForHolders() {
       if (pids != reported_) {
         reported_ = pids;
         blocked = label_;
+        is_news = true;
       }
     }
   }
-  if (!blocked.kind.empty()) {
+  if (is_news) {
     blocked.kind = "step_blocked";
     blocked.message = "waits for a lock held by " + holders->front().text();
     blocked.details = {{"holders", nlohmann::json::array()}};

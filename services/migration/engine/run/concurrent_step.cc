@@ -317,17 +317,11 @@ absl::Status ConcurrentStep::Record() {
   Killpoint("concurrent_before_record");
   const std::string duration = std::to_string(absl::ToInt64Milliseconds(absl::Now() - started_));
   const bool is_up = task_.direction == Direction::kUp;
-  std::vector<Happening> tail = {
-      task_.Event("step_finished", task_.text() + (is_up ? ": applied" : ": undone"))};
   std::string sql = "BEGIN;\n" + AssertLeaseSql(session_.key);
   if (is_up) {
     sql += MendedSql(session_, task_) +
            RecordStepSql(session_.sql, task_.revision, task_.step, duration);
-    if (task_.is_last) {
-      sql += RecordRevisionSql(session_.sql, task_.revision);
-      tail.push_back(task_.Event("revision_finished", "revision " + task_.revision.id + " (" +
-                                                          task_.revision.title + ") is applied"));
-    }
+    if (task_.is_last) sql += RecordRevisionSql(session_.sql, task_.revision);
   } else {
     sql += RecordUndoSql(session_.sql, task_.revision, task_.step, duration);
   }
@@ -336,7 +330,7 @@ absl::Status ConcurrentStep::Record() {
              "direction = '%s';\n",
              pg::QuoteLiteral(task_.revision.id), task_.step.ordinal,
              std::string(DirectionText(task_.direction))) +
-         session_.journal.RecordSql(std::move(tail)) + "COMMIT;";
+         session_.journal.RecordSql(task_.FinishedEvents()) + "COMMIT;";
   const auto recorded = RunScript(session_.connection, sql);
   if (!recorded.ok()) {
     if (!session_.connection.is_lost()) session_.journal.RolledBack();

@@ -29,11 +29,11 @@ namespace lockstep::migration {
 
 struct EngineOptions {
   // As lockstep_migrator, straight to PostgreSQL, never through a transaction pooler.
-  std::string database_url;
+  std::string database_url = {};
   // For privileged steps and bootstrap; "" = privileged SQL is printed and waited for.
-  std::string admin_url;
+  std::string admin_url = {};
   // Who is recorded in the ledger; "" = the operating system user @ host.
-  std::string actor;
+  std::string actor = {};
   absl::Duration connect_timeout = absl::Seconds(5);
   // A runner that does not renew its lease for this long has lost it. At least one second.
   absl::Duration lease_ttl = absl::Seconds(15);
@@ -162,7 +162,8 @@ struct PlanReport {
 };
 
 struct RunOptions {
-  std::string run_id;  // a UUID; "" = a new one. ALREADY_EXISTS (RUN_EXISTS) when the ledger has it
+  std::string run_id =
+      {};  // a UUID; "" = a new one. ALREADY_EXISTS (RUN_EXISTS) when the ledger has it
   bool archive = false;  // downgrade: keep what would be destroyed
   bool allow_irreversible = false;
   bool verify = true;              // check verifications of what was touched, at the end
@@ -204,11 +205,11 @@ struct BootstrapReport {
 };
 
 struct AmendOptions {
-  std::string revision;   // id, alias or prefix
-  std::string file_name;  // for messages; "02_copy.down.sql" also tells the step
-  std::string down_sql;
-  std::string reason;  // required
-  int step = 0;        // ordinal; 0 = from file_name, or the only step
+  std::string revision = {};   // id, alias or prefix
+  std::string file_name = {};  // for messages; "02_copy.down.sql" also tells the step
+  std::string down_sql = {};
+  std::string reason = {};  // required
+  int step = 0;             // ordinal; 0 = from file_name, or the only step
 };
 
 // A running process of a service, as the registry knows it.
@@ -227,13 +228,18 @@ struct Instance {
 };
 
 struct RegisterOptions {
-  std::string id, service, build, required_revision, built_for, address;
+  std::string id = {};
+  std::string service = {};
+  std::string build = {};
+  std::string required_revision = {};
+  std::string built_for = {};
+  std::string address = {};
   absl::Duration ttl = absl::Seconds(15);
 };
 
 struct ScriptOptions {
-  std::string from;  // revision, release or target from which the script starts; "" = base for
-                     // upgrade, head for downgrade
+  std::string from = {};  // revision, release or target from which the script starts; "" = base for
+                          // upgrade, head for downgrade
   bool allow_irreversible = false;
 };
 

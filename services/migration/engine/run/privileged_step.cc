@@ -18,17 +18,6 @@ namespace {
 
 using killpoint::Killpoint;
 
-std::vector<Happening> Tail(const StepTask& task) {
-  const bool is_up = task.direction == Direction::kUp;
-  std::vector<Happening> tail = {
-      task.Event("step_finished", task.text() + (is_up ? ": applied" : ": undone"))};
-  if (task.is_last && is_up) {
-    tail.push_back(task.Event("revision_finished", "revision " + task.revision.id + " (" +
-                                                       task.revision.title + ") is applied"));
-  }
-  return tail;
-}
-
 std::string RecordSql(RunSession& session, const StepTask& task) {
   std::string sql;
   if (task.direction == Direction::kUp) {
@@ -37,7 +26,7 @@ std::string RecordSql(RunSession& session, const StepTask& task) {
   } else {
     sql = BeginUndoSql(task.revision) + RecordUndoSql(session.sql, task.revision, task.step);
   }
-  return sql + session.journal.RecordSql(Tail(task));
+  return sql + session.journal.RecordSql(task.FinishedEvents());
 }
 
 // Whether every (check_id, expected, actual) of the step agrees.
@@ -55,7 +44,6 @@ absl::Status RunAsAdministrator(RunSession& session, const StepTask& task) {
   ASSIGN_OR_RETURN(const auto administrator,
                    OpenAdministratorSession(session.options, session.key));
   Killpoint("privileged_before_begin");
-  std::vector<int> positions;
   const std::string begin = BeginSql(session.sql, task.step.limits) +
                             "SELECT set_config('search_path', 'pg_catalog, public', true);\n";
   auto sent =

@@ -17,6 +17,20 @@ Happening StepTask::Event(std::string kind, std::string message) const {
   return happening;
 }
 
+std::vector<Happening> StepTask::FinishedEvents() const {
+  const bool is_up = direction == Direction::kUp;
+  std::vector<Happening> events = {
+      Event("step_finished", text() + (is_up ? ": applied" : ": undone"))};
+  if (is_last && is_up) {
+    Happening finished = Event("revision_finished",
+                               "revision " + revision.id + " (" + revision.title + ") is applied");
+    finished.step = 0;
+    finished.step_name.clear();
+    events.push_back(std::move(finished));
+  }
+  return events;
+}
+
 std::string StepTask::text() const {
   return absl::StrFormat("%s %s step %d (%s) %s", revision.service, revision.id, step.ordinal,
                          step.name, direction == Direction::kUp ? "up" : "down");

@@ -49,6 +49,9 @@ struct StepTask {
   const Script& script;  // what runs: the file when going up, the archived text when going down
   bool is_last = false;  // going up: its end completes the revision
   Happening Event(std::string kind, std::string message) const;
+  // What the log says once the step is done: step_finished, and revision_finished after the last
+  // step up.
+  std::vector<Happening> FinishedEvents() const;
   // "orders 84bc4d8b03ef step 2 (copy_legacy) up"
   std::string text() const;
 };

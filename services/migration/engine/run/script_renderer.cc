@@ -58,7 +58,7 @@ class Renderer {
   void RenderStart();
   void RenderStep(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
   void RenderTransaction(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
-  void RenderConcurrent(const Revision& revision, const Step& step, bool is_last);
+  void RenderConcurrent(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
   void RenderGuard(const Revision& revision, const Step& step);
   void RenderVerifications();
   std::string RecordSql(const Revision& revision, const Step& step, bool is_last) const;
@@ -156,13 +156,18 @@ void Renderer::RenderTransaction(const Revision& revision, const Step& step, boo
   sql_ += StepEvents(revision, step, is_last) + "COMMIT;\n";
 }
 
-void Renderer::RenderConcurrent(const Revision& revision, const Step& step, bool is_last) {
+void Renderer::RenderConcurrent(const Revision& revision, const Step& step, bool is_last,
+                                bool asks_guard) {
   const bool is_up = plan_.direction == Direction::kUp;
   const Script& script = is_up ? step.up : step.down;
   const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
   sql_ += BeginSql(run, step.limits) + EventScript(task.Event("step_started", task.text()));
-  if (!is_up) sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
+  if (!is_up) {
+    sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
+    sql_ += EnterRoleSql(OwnerRole(revision.service));
+    if (asks_guard) RenderGuard(revision, step);
+  }
   sql_ += "COMMIT;\n";
   for (std::size_t i = 0; i < script.statements.size(); ++i) {
     sql_ += IntentScript(revision, step, plan_.direction, static_cast<int>(i) + 1,
@@ -184,7 +189,7 @@ void Renderer::RenderStep(const Revision& revision, const Step& step, bool is_la
                           bool asks_guard) {
   sql_ += "\n-- " + TaskText(revision, step, plan_.direction).text() + "\n";
   if (step.kind == StepKind::kNonTransactional) {
-    RenderConcurrent(revision, step, is_last);
+    RenderConcurrent(revision, step, is_last, asks_guard);
   } else {
     RenderTransaction(revision, step, is_last, asks_guard);
   }

@@ -254,8 +254,9 @@ std::string CheckExpectationsScript(const StepTaskText& task) {
 
 std::string VerificationScript(const Revision& revision, const std::string& check_id,
                                const std::string& statement, bool may_be_gone) {
-  const std::string query = "SELECT string_agg(t, '; ') FROM (SELECT to_jsonb(v)::text FROM (\n" +
-                            statement + "\n) AS v LIMIT 5) AS found(t)";
+  const std::string query =
+      "SELECT string_agg(t, '; ') INTO v_found FROM (SELECT to_jsonb(v)::text FROM (\n" +
+      statement + "\n) AS v LIMIT 5) AS found(t)";
   const std::string remember =
       "PERFORM set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "
       "jsonb_build_object("
@@ -263,8 +264,8 @@ std::string VerificationScript(const Revision& revision, const std::string& chec
       QuoteLiteral(revision.id) + "::text, 'check_id', " + QuoteLiteral(check_id) +
       "::text, 'expected', 'no violations', 'actual', 'no violations', 'passed', true))::text, "
       "true);";
-  return "DO $lockstep$ DECLARE v_found text; BEGIN\n  " + query.substr(0, 27) + " INTO v_found" +
-         query.substr(27) + ";\n  IF v_found IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
+  return "DO $lockstep$ DECLARE v_found text; BEGIN\n  " + query +
+         ";\n  IF v_found IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
          kVerificationFailedState +
          "', MESSAGE = " + QuoteLiteral(revision.id + " " + check_id + ": ") +
          " || v_found; END IF;\n  " + remember +

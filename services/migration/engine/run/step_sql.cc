@@ -34,15 +34,6 @@ std::string_view KindText(StepKind kind) {
   return "";
 }
 
-int CharactersIn(std::string_view text) {
-  int count = 0;
-  for (const char c : text) {
-    // Continuation bytes of UTF-8 do not start a character.
-    if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 std::string OwnerRole(std::string_view service) { return std::string(service) + "_owner"; }
@@ -86,15 +77,10 @@ std::string ShowMilliseconds(int ms) {
   return std::to_string(ms) + "ms";
 }
 
-std::string JoinStatements(const std::vector<std::string>& statements, std::vector<int>* positions,
-                           int position) {
+std::string JoinStatements(const std::vector<std::string>& statements) {
   std::string sql;
-  for (const std::string& statement : statements) {
-    if (positions != nullptr) positions->push_back(position);
-    // On a line of its own: the statement may end in a comment.
-    sql += statement + "\n;\n";
-    position += CharactersIn(statement) + 3;
-  }
+  // The separator is on a line of its own: a statement may end in a comment.
+  for (const std::string& statement : statements) sql += statement + "\n;\n";
   return sql;
 }
 

@@ -34,10 +34,8 @@ std::string StateText(std::string_view role, const Limits& limits);
 // A GUC in milliseconds the way PostgreSQL shows it: 2000 -> "2s".
 std::string ShowMilliseconds(int ms);
 
-// All statements, separated; `first_offset` receives the position of each in characters, 1-based
-// like error positions.
-std::string JoinStatements(const std::vector<std::string>& statements,
-                           std::vector<int>* positions = nullptr, int position = 1);
+// All statements, separated.
+std::string JoinStatements(const std::vector<std::string>& statements);
 
 // Deferred triggers fire now, where the checks see what they do; twice, because a trigger may defer
 // others again.

@@ -23,22 +23,20 @@ bool IsWorthRetrying(const absl::Status& status) {
   return state == "55P03" || state == "40P01" || state == "40001";
 }
 
-// "orders/84bc_x/up.sql:12: 42P01 relation ..." for an error in the message that `positions`
-// describes.
-absl::Status AtStatement(const StepTask& task, const std::vector<int>& positions,
-                         const absl::Status& status) {
-  const auto diagnostics = pg::DiagnosticsOf(status);
+// "orders/84bc_x/up.sql:12: 42P01 relation ..." for the statement of the script that failed,
+// counted from 0.
+absl::Status AtStatement(const StepTask& task, int index, const absl::Status& status) {
   std::string place = task.script.file;
-  if (diagnostics.has_value() && diagnostics->position > 0 && !positions.empty()) {
-    const auto after = std::upper_bound(positions.begin(), positions.end(), diagnostics->position);
-    const auto index =
-        static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - positions.begin() - 1, 0));
-    if (index < task.script.lines.size()) {
-      place += ":" + std::to_string(task.script.lines[index]);
-    }
+  const int count = static_cast<int>(task.script.lines.size());
+  if (index >= 0 && index < count) {
+    place += ":" + std::to_string(task.script.lines[static_cast<std::size_t>(index)]);
   }
   return ScriptError("STEP_FAILED", task.text() + " failed at " + place, status);
 }
+
+// Statements of a one-message step before the script's own: BEGIN, the settings, the lease, the
+// role.
+constexpr int kStatementsBefore = 4;
 
 // The state of one attempt.
 class Attempt {
@@ -85,16 +83,7 @@ absl::StatusOr<std::vector<pg::Result>> Attempt::Send(const std::string& sql) {
 
 std::vector<Happening> Attempt::Tail() const {
   std::vector<Happening> tail = prepared_.events;
-  const bool is_up = task_.direction == Direction::kUp;
-  tail.push_back(task_.Event("step_finished", task_.text() + (is_up ? ": applied" : ": undone")));
-  if (task_.is_last && is_up) {
-    Happening finished =
-        task_.Event("revision_finished",
-                    "revision " + task_.revision.id + " (" + task_.revision.title + ") is applied");
-    finished.step = 0;
-    finished.step_name.clear();
-    tail.push_back(std::move(finished));
-  }
+  for (Happening& event : task_.FinishedEvents()) tail.push_back(std::move(event));
   return tail;
 }
 
@@ -113,8 +102,7 @@ std::string Attempt::RecordSql() const {
 absl::Status Attempt::RunAsOneMessage() {
   Killpoint("step_before_message");
   std::string sql = BeginSql(session_.sql, task_.step.limits) + EnterRoleSql(role_);
-  std::vector<int> positions;
-  sql += JoinStatements(task_.script.statements, &positions, static_cast<int>(sql.size()) + 1);
+  sql += JoinStatements(task_.script.statements);
   sql += kFireConstraints;
   sql += "SELECT set_config('lockstep.step_state', " + std::string(StateSql()) +
          ", true);\nSET LOCAL ROLE NONE;\nSELECT migration.assert_step(" + pg::QuoteLiteral(role_) +
@@ -133,7 +121,8 @@ absl::Status Attempt::RunAsOneMessage() {
     return pg::SqlStateOf(sent.status()).empty() ||
                    pg::SqlStateOf(sent.status()) == kCheckUnsureState
                ? sent.status()
-               : AtStatement(task_, positions, sent.status());
+               : AtStatement(task_, session_.connection.completed_statements() - kStatementsBefore,
+                             sent.status());
   }
   session_.journal.Committed();
   Killpoint("step_committed");
@@ -173,25 +162,25 @@ absl::Status Attempt::RunStatements(const std::vector<std::string>& statements) 
       const auto result = session_.connection.Query(statement);
       if (!result.ok()) {
         return IsWorthRetrying(result.status()) ? result.status()
-                                                : AtStatement(task_, {1}, result.status());
+                                                : AtStatement(task_, 0, result.status());
       }
     }
     return absl::OkStatus();
   }
   if (statements.empty()) return absl::OkStatus();
-  std::vector<int> positions;
-  const auto results = Send(JoinStatements(statements, &positions));
+  const auto results = Send(JoinStatements(statements));
   if (results.ok() || IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
       pg::SqlStateOf(results.status()).empty()) {
     return results.status();
   }
-  return AtStatement(task_, positions, results.status());
+  return AtStatement(task_, session_.connection.completed_statements(), results.status());
 }
 
 absl::Status Attempt::CheckExpectations() {
-  std::vector<int> positions;
-  const auto results =
-      Send(kFireConstraints + JoinStatements(task_.step.expect.statements, &positions));
+  std::string sql = kFireConstraints;
+  // What a step promises holds after it, not after its undo.
+  if (task_.direction == Direction::kUp) sql += JoinStatements(task_.step.expect.statements);
+  const auto results = Send(sql);
   if (!results.ok()) {
     if (IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
         pg::SqlStateOf(results.status()).empty()) {

@@ -1,0 +1,219 @@
+// `--sql`: the same run as a script for psql.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "gmock/gmock.h"
+#include "services/migration/engine/run/engine.h"
+#include "tests/integration/services/migration/engine_fixture.h"
+
+namespace lockstep::migration {
+namespace {
+
+using ::lockstep::testing::IsOk;
+using ::lockstep::testing::Reason;
+using ::lockstep::testing::StatusIs;
+using ::testing::HasSubstr;
+
+class ScriptTest : public EngineTest {
+ protected:
+  ScriptTest() {
+    WriteRevision(
+        "aaaa",
+        "steps { name: \"table\" }\nsteps { name: \"rows\" expect_file: \"expect.sql\" }\n"
+        "steps { name: \"index\" kind: STEP_KIND_NON_TRANSACTIONAL }\n",
+        {{"01_table.up.sql",
+          "CREATE TABLE core.a (id int PRIMARY KEY, n text DEFAULT 'it''s \\ :x'); -- end"},
+         {"01_table.down.sql", "DROP TABLE core.a;"},
+         {"02_rows.up.sql",
+          "DO $$ BEGIN INSERT INTO core.a SELECT n FROM generate_series(1, 5) AS n; END $$;\n"
+          "CREATE FUNCTION core.f() RETURNS int LANGUAGE sql AS 'SELECT 1';"},
+         {"02_rows.down.sql", "DELETE FROM core.a;\nDROP FUNCTION core.f();"},
+         {"expect.sql", "SELECT 'V1', '5', count(*)::text FROM core.a;"},
+         {"03_index.up.sql", "CREATE INDEX CONCURRENTLY a_n_idx ON core.a (n);"},
+         {"03_index.down.sql", "DROP INDEX CONCURRENTLY core.a_n_idx;"},
+         {"verify.sql",
+          "SELECT id FROM core.a WHERE id < 0;\nSELECT id FROM core.a WHERE n IS NULL;"},
+         {"guard.sql", "SELECT 'odd rows' AS what, count(*) AS count FROM core.a WHERE id > 5;"}});
+    folder_.AddRevision("orders", "bbbb", "depends_on: \"aaaa\"\n");
+    folder_.AddRevision("catalog", "cccc", "down_revision: \"aaaa\"\n");
+  }
+
+  // Exit code of psql; its words go to `errors_`.
+  int Psql(const testing::TestDatabase& database, const std::string& script) {
+    const std::string file = folder_.root() + "/script.sql";
+    std::ofstream(file) << script;
+    const std::string command = "psql -X -q -v ON_ERROR_STOP=1 -d '" +
+                                database.url("lockstep_migrator") + "' -f " + file +
+                                " >/dev/null 2>" + file + ".err";
+    const int code = std::system(command.c_str());
+    std::ifstream in(file + ".err");
+    errors_ = {std::istreambuf_iterator<char>(in), {}};
+    std::filesystem::remove(file);
+    std::filesystem::remove(file + ".err");
+    return code;
+  }
+
+  static testing::TestDatabase Bootstrapped() {
+    testing::TestDatabase database = testing::TestDatabase::Create();
+    EngineOptions options;
+    options.database_url = database.url();
+    EXPECT_TRUE(
+        Engine(options, Definitions{}).Bootstrap(Context::WithTimeout(absl::Seconds(30))).ok());
+    return database;
+  }
+
+  // The ledger's content without actors, times and run ids.
+  static std::string LedgerText(const testing::TestDatabase& database) {
+    std::string text;
+    for (const char* query :
+         {"SELECT revision, ordinal, service, name, kind, checksum FROM migration.applied_steps "
+          "ORDER BY 1, 2",
+          "SELECT revision, service, title, checksum FROM migration.applied_revisions ORDER BY 1",
+          "SELECT * FROM migration.archived_scripts ORDER BY 1, 2, 3",
+          "SELECT revision, service, ordinal, name, direction, checksum FROM migration.step_log "
+          "ORDER BY log_id",
+          "SELECT revision, check_id, expected, actual, passed FROM migration.verification_results "
+          "ORDER BY result_id",
+          "SELECT kind, target, state, error_reason, steps_total FROM migration.runs ORDER BY "
+          "started_order",
+          "SELECT e.event_offset, e.kind, e.revision, e.step, e.step_name, replace(e.message, "
+          "r.actor, '-'), e.details"
+          "  FROM migration.run_events e JOIN migration.runs r ON r.run_id = e.run_id ORDER BY "
+          "r.started_order, 1",
+          "SELECT count(*) FROM migration.step_intents",
+          "SELECT count(*) FROM migration.runner_sessions",
+          "SELECT token, expires_at FROM migration.lease"}) {
+      text += database.QueryText(
+                  std::string("SELECT coalesce(string_agg(to_jsonb(q)::text, E'\\n'), '') FROM (") +
+                  query + ") AS q") +
+              "\n--\n";
+    }
+    return text;
+  }
+  static std::string SchemaText(const testing::TestDatabase& database) {
+    return database.QueryText(
+        "SELECT string_agg(t, E'\\n' ORDER BY t) FROM (SELECT c.oid::regclass::text || ' ' || "
+        "relkind::text || ' ' ||"
+        " relowner::regrole::text || ' ' || coalesce((SELECT string_agg(attname || ' ' ||"
+        " format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute a WHERE "
+        "a.attrelid = c.oid AND attnum"
+        " > 0 AND NOT attisdropped), '') || coalesce(CASE WHEN relkind = 'i' THEN "
+        "pg_get_indexdef(c.oid) END, '') AS t"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('core', "
+        "'transactions'))"
+        " AS x");
+  }
+
+  std::string errors_;
+};
+
+TEST_F(ScriptTest, LeadsToTheSameSchemaAndLedger) {
+  const testing::TestDatabase other = Bootstrapped();
+  ASSERT_OK_AND_ASSIGN(const std::string up, NewEngine()->UpgradeScript("head", {}));
+  ASSERT_OK_AND_ASSIGN(const std::string down, NewEngine()->DowngradeScript("base", {}));
+
+  ASSERT_OK(Upgrade());
+  ASSERT_EQ(Psql(other, up), 0) << errors_;
+  EXPECT_EQ(SchemaText(other), SchemaText(db_));
+  EXPECT_EQ(LedgerText(other), LedgerText(db_));
+  EXPECT_EQ(other.QueryText("SELECT sum(id) FROM core.a"), "15");
+
+  // The engine goes on where the script ended, and the other way round.
+  ASSERT_OK(Downgrade("base"));
+  ASSERT_EQ(Psql(other, down), 0) << errors_;
+  EXPECT_EQ(SchemaText(other), SchemaText(db_));
+  EXPECT_EQ(LedgerText(other), LedgerText(db_));
+}
+
+TEST_F(ScriptTest, StopsUnlessTheHeadsAreThoseItStartsFrom) {
+  ASSERT_OK_AND_ASSIGN(const std::string from_aaaa,
+                       NewEngine()->UpgradeScript("head", {.from = "aaaa"}));
+  EXPECT_NE(Psql(db_, from_aaaa), 0);
+  EXPECT_THAT(errors_, HasSubstr("this script starts from catalog@aaaa"));
+  EXPECT_EQ(AppliedText(), "");
+
+  ASSERT_OK(Upgrade("aaaa"));
+  EXPECT_EQ(Psql(db_, from_aaaa), 0) << errors_;
+  EXPECT_EQ(AppliedText(), "aaaa:1,2,3! bbbb:1! cccc:1!");
+}
+
+TEST_F(ScriptTest, StopsWhileAnotherRunnerIsAtWork) {
+  db_.Execute(
+      "UPDATE migration.lease SET actor = 'somebody', expires_at = now() + interval '1 hour'");
+  ASSERT_OK_AND_ASSIGN(const std::string up, NewEngine()->UpgradeScript("head", {}));
+
+  EXPECT_NE(Psql(db_, up), 0);
+
+  EXPECT_THAT(errors_, HasSubstr("another run is at work: somebody"));
+}
+
+TEST_F(ScriptTest, RaisesOnFailedExpectationAndVerification) {
+  folder_.Write("catalog/aaaa_x/expect.sql", "SELECT 'V1', '6', count(*)::text FROM core.a;");
+  ASSERT_OK_AND_ASSIGN(const std::string wrong, NewEngine()->UpgradeScript("head", {}));
+  EXPECT_NE(Psql(db_, wrong), 0);
+  EXPECT_THAT(errors_, HasSubstr("V1: expected 6, found 5"));
+  EXPECT_EQ(AppliedText(), "aaaa:1");
+
+  const testing::TestDatabase other = Bootstrapped();
+  folder_.Write("catalog/aaaa_x/expect.sql", "SELECT 'V1', '5', count(*)::text FROM core.a;");
+  folder_.Write("catalog/aaaa_x/verify.sql", "SELECT id FROM core.a WHERE id = 3;");
+  ASSERT_OK_AND_ASSIGN(const std::string violated, NewEngine()->UpgradeScript("head", {}));
+  EXPECT_NE(Psql(other, violated), 0);
+  EXPECT_THAT(errors_, HasSubstr("aaaa verify.sql:1"));
+}
+
+TEST_F(ScriptTest, RaisesWhenAStepLeavesItsSchemas) {
+  db_.Execute("GRANT CREATE ON SCHEMA public TO catalog_owner");
+  folder_.Write("catalog/aaaa_x/02_rows.up.sql",
+                "DO $$ BEGIN INSERT INTO core.a SELECT n FROM generate_series(1, 5) AS n;"
+                " EXECUTE 'CREATE TABLE public.sneaky (i int)'; END $$;");
+  folder_.Write("catalog/aaaa_x/02_rows.down.sql", "DELETE FROM core.a;");
+  ASSERT_OK_AND_ASSIGN(const std::string up, NewEngine()->UpgradeScript("head", {}));
+
+  EXPECT_NE(Psql(db_, up), 0);
+
+  EXPECT_THAT(errors_, HasSubstr("it changed relation public.sneaky"));
+  EXPECT_EQ(AppliedText(), "aaaa:1");
+}
+
+TEST_F(ScriptTest, GuardStopsADowngrade) {
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.a VALUES (6), (7)");
+  ASSERT_OK_AND_ASSIGN(const std::string down, NewEngine()->DowngradeScript("base", {}));
+
+  EXPECT_NE(Psql(db_, down), 0);
+
+  EXPECT_THAT(errors_, HasSubstr("odd rows: 2"));
+  EXPECT_TRUE(TableExists("core.a"));
+}
+
+TEST_F(ScriptTest, DeadScriptIsOvertaken) {
+  ASSERT_OK_AND_ASSIGN(std::string up, NewEngine()->UpgradeScript("head", {}));
+  // Cut off in the middle of the run.
+  const std::size_t cut = up.find("-- catalog aaaa step 3");
+  ASSERT_NE(cut, std::string::npos);
+  ASSERT_EQ(Psql(db_, up.substr(0, cut)), 0) << errors_;
+
+  EXPECT_THAT(Upgrade(), IsOk());
+  EXPECT_EQ(AppliedText(), "aaaa:1,2,3! bbbb:1! cccc:1!");
+  EXPECT_EQ(
+      db_.QueryText("SELECT string_agg(state, ',' ORDER BY started_order) FROM migration.runs"),
+      "interrupted,succeeded");
+}
+
+TEST_F(ScriptTest, IrreversibleNeedsPermission) {
+  WriteRevision("dddd", "down_revision: \"cccc\"\nirreversible_reason: \"gone for good\"\n",
+                {{"up.sql", "CREATE TABLE core.d (id int PRIMARY KEY);"},
+                 {"down.sql", "DROP TABLE core.d;"},
+                 {"verify.sql", "SELECT id FROM core.d WHERE id < 0;"},
+                 {"guard.sql", "SELECT 'rows' AS what, count(*) AS count FROM core.d;"}});
+
+  EXPECT_THAT(NewEngine()->DowngradeScript("base", {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("IRREVERSIBLE")));
+  EXPECT_THAT(NewEngine()->DowngradeScript("base", {.allow_irreversible = true}), IsOk());
+}
+
+}  // namespace
+}  // namespace lockstep::migration

@@ -1,0 +1,136 @@
+// Verifications and expectations, each with a planted violation.
+#include "gmock/gmock.h"
+#include "services/migration/engine/run/engine.h"
+#include "tests/integration/services/migration/engine_fixture.h"
+
+namespace lockstep::migration {
+namespace {
+
+using ::lockstep::testing::IsOk;
+using ::lockstep::testing::Reason;
+using ::lockstep::testing::StatusIs;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class VerifyTest : public EngineTest {
+ protected:
+  void WriteTable(const std::string& id, const std::string& more = "") {
+    WriteRevision(
+        id, more,
+        {{"up.sql", "CREATE TABLE core.t_" + id + " (id int PRIMARY KEY);"},
+         {"down.sql", "DROP TABLE core.t_" + id + ";"},
+         {"verify.sql", "-- no negatives\nSELECT id FROM core.t_" + id +
+                            " WHERE id < 0;\nSELECT id FROM core.t_" + id + " WHERE id > 99;"}});
+  }
+};
+
+TEST_F(VerifyTest, ReportsPlantedViolation) {
+  WriteTable("aaaa");
+  WriteTable("bbbb", "down_revision: \"aaaa\"\n");
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.t_bbbb SELECT -n FROM generate_series(1, 9) AS n");
+
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine()->Verify(context_, sink_));
+
+  EXPECT_THAT(report.results, SizeIs(4));
+  EXPECT_EQ(report.failed, 1);
+  EXPECT_EQ(report.results[2].revision, "bbbb");
+  EXPECT_EQ(report.results[2].check_id, "verify.sql:2");
+  EXPECT_THAT(report.results[2].actual, HasSubstr("{\"id\": -1}"));
+  EXPECT_THAT(report.results[2].actual, HasSubstr("and more"));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.verification_results WHERE NOT passed"),
+            "1");
+  EXPECT_EQ(db_.QueryText("SELECT state FROM migration.runs WHERE kind = 'verify'"), "failed");
+}
+
+TEST_F(VerifyTest, RunChecksWhatItTouchedAndKeepsTheSteps) {
+  WriteTable("aaaa");
+  WriteTable("bbbb", "down_revision: \"aaaa\"\n");
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.t_aaaa VALUES (-1)");
+  WriteTable("cccc", "down_revision: \"bbbb\"\n");
+  ASSERT_OK_AND_ASSIGN(const RunReport untouched, Upgrade());
+  EXPECT_THAT(untouched.verifications, SizeIs(2));
+
+  WriteRevision("dddd", "down_revision: \"cccc\"\n",
+                {{"up.sql", "ALTER TABLE core.t_aaaa ADD COLUMN n int;"},
+                 {"down.sql", "ALTER TABLE core.t_aaaa DROP COLUMN n;"},
+                 {"verify.sql", "SELECT 1 FROM core.t_aaaa WHERE n < 0;"}});
+  const auto failed = Upgrade();
+
+  EXPECT_THAT(failed,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
+  EXPECT_THAT(AppliedText(), HasSubstr("dddd:1!"));
+}
+
+TEST_F(VerifyTest, SupersededOnesNeedNotHold) {
+  WriteTable("aaaa");
+  WriteTable("bbbb", "down_revision: \"aaaa\"\nsupersedes_verify: \"aaaa\"\n");
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.t_aaaa VALUES (-1)");
+
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine()->Verify(context_, sink_));
+
+  EXPECT_EQ(report.failed, 0);
+  EXPECT_THAT(report.results, SizeIs(2));
+}
+
+TEST_F(VerifyTest, TableDroppedInOrderFailsNothingButDriftDoes) {
+  WriteTable("aaaa");
+  WriteTable("bbbb", "down_revision: \"aaaa\"\n");
+  WriteRevision("cccc", "down_revision: \"bbbb\"\n",
+                {{"up.sql", "DROP TABLE core.t_aaaa;"},
+                 {"down.sql", "CREATE TABLE core.t_aaaa (id int PRIMARY KEY);"},
+                 {"verify.sql", "SELECT 1 WHERE to_regclass('core.t_aaaa') IS NOT NULL;"}});
+
+  ASSERT_OK(Upgrade());
+  ASSERT_OK_AND_ASSIGN(const VerifyReport in_order, NewEngine()->Verify(context_, sink_));
+  EXPECT_EQ(in_order.failed, 0);
+
+  db_.Execute("DROP TABLE core.t_bbbb");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport drifted, NewEngine()->Verify(context_, sink_));
+  EXPECT_EQ(drifted.failed, 2);
+  EXPECT_THAT(drifted.results[0].actual, HasSubstr("42P01"));
+}
+
+TEST_F(VerifyTest, ExpectationsAreRecordedAndAMismatchRollsBack) {
+  const auto write = [&](int expected) {
+    WriteRevision(
+        "aaaa", "steps { name: \"one\" expect_file: \"expect.sql\" }\n",
+        {{"01_one.up.sql",
+          "CREATE TABLE core.one (id int PRIMARY KEY);\nINSERT INTO core.one VALUES (1), (2);"},
+         {"01_one.down.sql", "DROP TABLE core.one;"},
+         {"expect.sql", "SELECT 'V1', '" + std::to_string(expected) +
+                            "', count(*)::text FROM core.one;\nSELECT 'V2', NULL, NULL;"},
+         {"verify.sql", "SELECT id FROM core.one WHERE id < 0;"}});
+  };
+  write(3);
+  const auto failed = Upgrade();
+  EXPECT_THAT(failed,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("EXPECTATION_FAILED")));
+  EXPECT_THAT(MessageOf(failed.status()), HasSubstr("V1: expected 3, found 2"));
+  EXPECT_FALSE(TableExists("core.one"));
+
+  write(2);
+  ASSERT_OK_AND_ASSIGN(const RunReport report, Upgrade());
+  EXPECT_THAT(report.verifications, SizeIs(3));
+  EXPECT_EQ(
+      db_.QueryText("SELECT string_agg(check_id || '=' || actual, ' ' ORDER BY result_id) FROM"
+                    " migration.verification_results WHERE check_id LIKE 'V%'"),
+      "V1=2 V2=NULL");
+}
+
+TEST_F(VerifyTest, UndoneRevisionsAreNotChecked) {
+  WriteTable("aaaa");
+  WriteTable("bbbb", "down_revision: \"aaaa\"\n");
+  ASSERT_OK(Upgrade());
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("aaaa"));
+  EXPECT_THAT(down.verifications, IsEmpty());
+
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine()->Verify(context_, sink_));
+  EXPECT_THAT(report.results, SizeIs(2));
+}
+
+}  // namespace
+}  // namespace lockstep::migration
