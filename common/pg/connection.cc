@@ -260,6 +260,7 @@ absl::StatusOr<std::vector<Result>> Connection::Script(const std::string& sql) {
     return Error(absl::StatusCode::kInvalidArgument, "TEXT_HAS_NUL", "SQL must not contain U+0000");
   }
   RETURN_IF_ERROR(AfterSend(PQsendQuery(connection_.get(), sql.c_str())));
+  completed_statements_ = 0;
   std::vector<Result> results;
   absl::Status error;
   while (true) {
@@ -269,6 +270,7 @@ absl::StatusOr<std::vector<Result>> Connection::Script(const std::string& sql) {
     const ExecStatusType status = PQresultStatus(next);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY) {
       results.push_back(std::move(result));
+      ++completed_statements_;
     } else if (status == PGRES_COPY_IN) {
       PQputCopyEnd(connection_.get(), "COPY FROM STDIN cannot be part of a script");
     } else if (error.ok()) {

@@ -53,6 +53,8 @@ class Connection {
   // Stops at the first error. The whole message is one transaction unless it contains BEGIN/COMMIT
   // itself.
   [[nodiscard]] absl::StatusOr<std::vector<Result>> Script(const std::string& sql);
+  // How many statements of the last Script() succeeded: the next one is the one that failed.
+  int completed_statements() const { return completed_statements_; }
 
   // Several statements in one network round trip (libpq pipeline mode). They are separate
   // statements of the open transaction; the first error aborts the rest and is returned.
@@ -118,6 +120,7 @@ class Connection {
   std::function<void()> after_send_;
   absl::Time io_deadline_ = absl::InfiniteFuture();
   int backend_pid_ = 0;
+  int completed_statements_ = 0;
   bool is_lost_ = false;
 };
 
