@@ -5,7 +5,7 @@ BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-linux-*/bin/buf))
 OUR_SOURCES = git ls-files --cached --others --exclude-standard '*.h' '*.cc'
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean deps build test test-unit lint format bench docs
+.PHONY: help up down clean deps build test test-unit test-faults lint format bench
 
 help: ## lists the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: build ## installs, builds and runs every test; CTEST_ARGS adds options
 
 test-unit: build ## only the tests that need nothing but memory
 	@cd build/$(PRESET) && ctest --output-on-failure -j 2 -L unit
+
+test-faults: build ## the upgrade killed at every hit of every kill point; takes minutes
+	@cd build/$(PRESET) && LOCKSTEP_ALL_KILL_HITS=1 ctest --output-on-failure -R '^(postgres_|e2e_kill)' --timeout 1800
 
 lint: deps ## contracts (lint, breaking changes), format
 	@deploy/local/lint.sh "$(BUF)"

@@ -20,15 +20,18 @@ if [ -n "$base" ] && git cat-file -e "$base:buf.yaml" 2>/dev/null &&
   # buf cannot see node_modules in a git reference, so the base is unpacked beside a link to it.
   git archive "$base" proto buf.yaml | tar -x -C "$work"
   ln -s "$PWD/node_modules" "$work/node_modules"
-  (cd "$work" && "$buf" build -o base.binpb)
-  "$buf" breaking --against "$work/base.binpb" --exclude-imports || failed=1
+  # Images, because a comparison of workspaces wants equal numbers of modules.
+  (cd "$work" && "$buf" build proto -o base.binpb)
+  "$buf" build proto -o "$work/now.binpb"
+  "$buf" breaking "$work/now.binpb" --against "$work/base.binpb" --exclude-imports \
+    --config '{"version":"v2","breaking":{"use":["WIRE_JSON","PACKAGE"]}}' || failed=1
 else
   say "no earlier contracts to compare with"
 fi
 
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.h' '*.cc')
 clang-format --dry-run --Werror "${sources[@]}" 2>/tmp/lockstep-format.$$ || {
-  grep -oE '^[^:]+:[0-9]+' /tmp/lockstep-format.$$ | cut -d: -f1 | sort -u | head -n 20 >&2
+  grep -oE '^[A-Za-z0-9_./-]+\.(h|cc):[0-9]+' /tmp/lockstep-format.$$ | cut -d: -f1 | sort -u | head -n 20 >&2
   say "the files above need \`make format\`"
   failed=1
 }

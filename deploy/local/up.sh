@@ -36,7 +36,7 @@ prepare_database() {
     migrate upgrade v2.2.1 >&2
     if [ "$(sql -c 'SELECT EXISTS (SELECT FROM transactions.transactions)')" != t ]; then
       say "loading the historical data (1,309 legacy transactions, 39 Notion orders)"
-      python3 deploy/demo/generate_history.py | sql -1 -f - >/dev/null
+      python3 deploy/demo/generate_history.py | sql -f - >/dev/null
     fi
   fi
   say "upgrade to the newest release"

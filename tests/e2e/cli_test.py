@@ -1,0 +1,172 @@
+"""The `lockstep` command on the historical data: upgrade with its checks, refusals, exit codes, scripts, index."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from harness import MIGRATIONS, Suite, cluster_url, psql
+
+BLOCKED, HISTORY, USAGE, PENDING, UNREACHABLE = 5, 10, 2, 4, 9
+
+
+def catalog_of(url):
+    """The schema without comments and the random marks of newer pg_dump."""
+    dump = subprocess.check_output(["pg_dump", "-s", "--exclude-schema=migration*", url], text=True)
+    return "\n".join(line for line in dump.splitlines() if not line.startswith(("--", "\\")))
+
+
+class History(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.suite = Suite().__enter__()
+        cls.addClassCleanup(cls.suite.__exit__, None, None, None)
+        cls.suite.bootstrap()
+        cls.suite.lockstep("upgrade", "v2.2.1", direct=True)
+        cls.suite.load_history()
+        cls.before = Suite()
+        psql(cluster_url(), f"CREATE DATABASE {cls.before.name} TEMPLATE {cls.suite.name}")
+        cls.addClassCleanup(cls.before.__exit__, None, None, None)
+        cls.upgrade = cls.suite.lockstep("upgrade", "v2.2.2", direct=True)
+
+    def clone(self, of):
+        suite = Suite()
+        psql(cluster_url(), f"CREATE DATABASE {suite.name} TEMPLATE {of.name}")
+        self.addCleanup(suite.__exit__, None, None, None)
+        # Rights on the database itself do not come along with a copy.
+        suite.bootstrap()
+        return suite
+
+    def test_the_data_migration_gives_the_recorded_figures(self):
+        sql = self.suite.sql
+        self.assertEqual(sql("SELECT match_kind, count(*) FROM transactions.legacy_order_map GROUP BY 1 ORDER BY 1"),
+                         "duplicate|39\nmigrated|1270")
+        self.assertEqual(sql("SELECT count(*), count(DISTINCT inventory_item_id), min(sold_at)::date, max(sold_at)::date "
+                             "FROM transactions.orders"), "1309|1309|2020-06-02|2025-07-31")
+        self.assertEqual(sql("SELECT DISTINCT status FROM transactions.orders"), "completed")
+        self.assertEqual(sql("SELECT sum(o.gross_sale) FROM transactions.orders o JOIN transactions.legacy_order_map m "
+                             "ON m.order_id = o.id WHERE m.match_kind = 'duplicate'"), "3810.00")
+        self.assertEqual(sql("SELECT count(*), sum(net_profit), round(avg(roi), 2) FROM transactions.orders "
+                             "WHERE roi IS NOT NULL"), "39|419.18|15.22")
+        for view, rows in (("daily_revenue", "706"), ("monthly_revenue", "54")):
+            self.assertEqual(sql(f"SELECT count(*) FROM analytics.{view}"), rows)
+
+    def test_the_upgrade_prints_its_checks(self):
+        for check in range(1, 13):
+            self.assertRegex(self.upgrade.stderr, rf"\bV{check}\b")
+
+    def test_verify_holds_and_reports_a_planted_violation(self):
+        suite = self.clone(self.suite)
+        self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
+        suite.sql("DELETE FROM transactions.legacy_order_map WHERE legacy_transaction_id = "
+                  "(SELECT legacy_transaction_id FROM transactions.legacy_order_map LIMIT 1)")
+        done = suite.lockstep("verify", direct=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("violated", done.stdout)
+
+    def test_a_downgrade_that_loses_orders_is_refused_with_the_reason(self):
+        suite = self.clone(self.suite)
+        suite.sql("""INSERT INTO transactions.orders (platform_id, inventory_item_id, external_id, status, sold_at, gross_sale, platform_fee)
+                     SELECT p.id, i.id, 'ebay_77', 'completed', now(), 10, 1
+                       FROM core.platforms p, (SELECT id FROM products.inventory LIMIT 1) i WHERE p.slug = 'ebay'""")
+        done = suite.lockstep("downgrade", "v2.2.1", direct=True, check=False)
+        self.assertEqual(done.returncode, BLOCKED)
+        self.assertIn("GUARD_REFUSED", done.stderr)
+        self.assertEqual(suite.sql("SELECT count(*) FROM transactions.orders WHERE external_id = 'ebay_77'"), "1")
+
+    def test_without_later_orders_the_downgrade_restores_what_was(self):
+        suite = self.clone(self.suite)
+        before = catalog_of(self.before.url())
+        orders = "SELECT md5(string_agg((to_jsonb(o) - 'updated_at')::text, ',' ORDER BY id)) FROM transactions.orders o"
+        done = suite.lockstep("downgrade", "v2.2.1", "--archive", direct=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.before.sql(orders), suite.sql(orders))
+        self.assertEqual(before, catalog_of(suite.url()))
+
+    def test_planted_defects_are_stopped_and_listed(self):
+        for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),
+                               ("underscore_number", 'contains "_"'), ("null_number", "number is missing"),
+                               ("other_platform", "exists on several platforms")):
+            with self.subTest(defect=defect):
+                with Suite() as suite:
+                    suite.bootstrap()
+                    suite.lockstep("upgrade", "v2.2.1", direct=True)
+                    suite.load_history("--defect", defect)
+                    done = suite.lockstep("upgrade", "v2.2.2", direct=True, check=False)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertIn(listed, done.stderr)
+                    self.assertEqual(suite.sql("SELECT count(*) FROM transactions.legacy_order_map"), "0")
+
+    def test_an_edited_applied_step_is_noticed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.check_call(["cp", "-r", MIGRATIONS, folder])
+            target = next(pathlib.Path(folder).glob("migrations/orders/*/*up.sql"))
+            target.write_text(target.read_text() + "\nCOMMENT ON SCHEMA transactions IS 'edited';\n")
+            done = self.suite.lockstep("plan", "head", "--migrations", f"{folder}/migrations", direct=True, check=False)
+        self.assertEqual(done.returncode, HISTORY, done.stderr)
+        self.assertIn(target.name, done.stderr)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.suite.lockstep("status", "--exit-code", direct=True, check=False).returncode, 0)
+        self.assertEqual(self.before.lockstep("status", "--exit-code", direct=True, check=False).returncode, PENDING)
+        self.assertEqual(self.suite.lockstep("upgrade", "v9.9.9", direct=True, check=False).returncode, USAGE)
+        self.assertEqual(self.suite.lockstep("frobnicate", check=False).returncode, USAGE)
+        self.assertEqual(self.suite.lockstep("current", check=False).returncode, UNREACHABLE)
+
+    def test_json_is_one_document(self):
+        status = json.loads(self.suite.lockstep("--json", "status", direct=True).stdout)
+        self.assertEqual(status["release"], "v2.2.2")
+        plan = json.loads(self.before.lockstep("plan", "head", "--json", direct=True).stdout)
+        self.assertTrue(plan["revisions"])
+
+    def test_relative_and_service_targets(self):
+        plan = json.loads(self.suite.lockstep("plan", "-1", "--down", "--json", direct=True).stdout)
+        self.assertEqual(plan["target"], "v2.2.1")
+        plan = json.loads(self.suite.lockstep("plan", "orders@-1", "--down", "--json", direct=True).stdout)
+        self.assertEqual(len(plan["revisions"]), 1)
+
+    def test_the_index_says_where_the_database_stands_and_checks_a_copy(self):
+        index = self.suite.lockstep("index", direct=True).stdout
+        for text in ("v2.2.2", "84bc4d8b03ef", "transactions.orders | 1309", "Known rollback issues"):
+            self.assertIn(text, index)
+        html = self.suite.lockstep("index", "--format", "html", direct=True).stdout
+        self.assertIn("<h1>", html)
+        with tempfile.NamedTemporaryFile("w", suffix=".md") as copy:
+            copy.write(index)
+            copy.flush()
+            self.assertEqual(self.suite.lockstep("index", "--check", copy.name, direct=True).returncode, 0)
+            copy.write("more")
+            copy.flush()
+            self.assertEqual(self.suite.lockstep("index", "--check", copy.name, direct=True, check=False).returncode, 1)
+
+
+class Chain(unittest.TestCase):
+    def test_up_down_to_base_and_up_again_leaves_identical_schemas(self):
+        with Suite() as suite:
+            suite.bootstrap()
+            empty = catalog_of(suite.url())
+            suite.lockstep("upgrade", direct=True)
+            first = catalog_of(suite.url())
+            suite.lockstep("downgrade", "base", "--allow-irreversible", "--archive", direct=True)
+            self.assertEqual(empty, catalog_of(suite.url()))
+            suite.lockstep("upgrade", direct=True)
+            self.assertEqual(first, catalog_of(suite.url()))
+
+    def test_the_offline_script_leads_to_the_same_schema_and_ledger(self):
+        ledger = ("SELECT revision, ordinal, checksum FROM migration.applied_steps ORDER BY 1, 2")
+        with Suite() as online, Suite() as offline:
+            online.bootstrap()
+            online.lockstep("upgrade", direct=True)
+            offline.bootstrap()
+            script = offline.lockstep("upgrade", "--sql").stdout
+            psql(offline.url(), script)
+            self.assertEqual(catalog_of(online.url()), catalog_of(offline.url()))
+            self.assertEqual(online.sql(ledger), offline.sql(ledger))
+            self.assertEqual(offline.lockstep("upgrade", direct=True).returncode, 0)
+            # A script for another starting point stops.
+            self.assertNotEqual(psql(offline.url(), script, check=False).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,188 @@
+#include "common/revision_gate/revision_gate.h"
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/rpc/runner.h"
+#include "common/rpc/server.h"
+#include "common/status/error.h"
+#include "common/status/testing.h"
+#include "gtest/gtest.h"
+#include "lockstep/migration/v1/registry_service.grpc.pb.h"
+
+namespace lockstep::revision_gate {
+namespace {
+
+namespace pb = lockstep::migration::v1;
+using lockstep::testing::Reason;
+using lockstep::testing::StatusIs;
+
+// A registry that does as it is told.
+class FakeRegistry final : public pb::RegistryService::CallbackService {
+ public:
+  explicit FakeRegistry(rpc::Runner& runner) : runner_(runner) {}
+
+  grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
+                                     const pb::RegisterRequest* request,
+                                     pb::RegisterResponse* response) override {
+    return runner_.Unary(
+        context, request, response,
+        [this](const rpc::Call&,
+               const pb::RegisterRequest& in) -> absl::StatusOr<pb::RegisterResponse> {
+          absl::MutexLock lock(&mu_);
+          ++registrations_;
+          registered_ = in.instance();
+          pb::RegisterResponse out;
+          *out.mutable_instance() = in.instance();
+          out.mutable_instance()->set_is_ready(is_applied_);
+          return out;
+        });
+  }
+
+  grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context,
+                                      const pb::HeartbeatRequest* request,
+                                      pb::HeartbeatResponse* response) override {
+    return runner_.Unary(
+        context, request, response,
+        [this](const rpc::Call&,
+               const pb::HeartbeatRequest& in) -> absl::StatusOr<pb::HeartbeatResponse> {
+          absl::MutexLock lock(&mu_);
+          if (is_forgetful_) {
+            is_forgetful_ = false;
+            return Error(absl::StatusCode::kNotFound, "INSTANCE_UNKNOWN", "register again");
+          }
+          pb::HeartbeatResponse out;
+          out.mutable_instance()->set_id(in.instance_id());
+          out.mutable_instance()->set_is_ready(is_applied_);
+          return out;
+        });
+  }
+
+  grpc::ServerUnaryReactor* Deregister(grpc::CallbackServerContext* context,
+                                       const pb::DeregisterRequest* request,
+                                       pb::DeregisterResponse* response) override {
+    return runner_.Unary(
+        context, request, response,
+        [this](const rpc::Call&,
+               const pb::DeregisterRequest&) -> absl::StatusOr<pb::DeregisterResponse> {
+          absl::MutexLock lock(&mu_);
+          ++deregistrations_;
+          return pb::DeregisterResponse();
+        });
+  }
+
+  void SetApplied(bool is_applied) {
+    absl::MutexLock lock(&mu_);
+    is_applied_ = is_applied;
+  }
+  void Forget() {
+    absl::MutexLock lock(&mu_);
+    is_forgetful_ = true;
+  }
+  int registrations() const {
+    absl::MutexLock lock(&mu_);
+    return registrations_;
+  }
+  int deregistrations() const {
+    absl::MutexLock lock(&mu_);
+    return deregistrations_;
+  }
+  pb::Instance registered() const {
+    absl::MutexLock lock(&mu_);
+    return registered_;
+  }
+
+ private:
+  rpc::Runner& runner_;
+  mutable absl::Mutex mu_;
+  bool is_applied_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_forgetful_ ABSL_GUARDED_BY(mu_) = false;
+  int registrations_ ABSL_GUARDED_BY(mu_) = 0;
+  int deregistrations_ ABSL_GUARDED_BY(mu_) = 0;
+  pb::Instance registered_ ABSL_GUARDED_BY(mu_);
+};
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (absl::Now() < deadline) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return false;
+}
+
+class RevisionGateTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto server = rpc::Server::Start({}, {&registry_}, runner_, [] { return absl::OkStatus(); });
+    ASSERT_OK(server);
+    server_ = *std::move(server);
+  }
+
+  GateOptions Options() {
+    GateOptions options;
+    options.migration_endpoint = server_->address();
+    options.service = "orders";
+    options.build = "1.2.3";
+    options.required_revision = "84bc4d8b03ef";
+    options.lease_ttl = absl::Seconds(1);
+    options.heartbeat_interval = absl::Milliseconds(50);
+    options.waiting_interval = absl::Milliseconds(20);
+    return options;
+  }
+
+  rpc::Runner runner_{rpc::RunnerOptions{}};
+  FakeRegistry registry_{runner_};
+  std::unique_ptr<rpc::Server> server_;
+};
+
+TEST_F(RevisionGateTest, OpensWhenTheRequiredRevisionIsApplied) {
+  RevisionGate gate(Options());
+  ASSERT_TRUE(Eventually([&] { return registry_.registrations() == 1; }));
+  EXPECT_EQ(registry_.registered().service(), "orders");
+  EXPECT_EQ(registry_.registered().required_revision(), "84bc4d8b03ef");
+  EXPECT_THAT(gate.Check(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("REVISION_NOT_APPLIED")));
+
+  registry_.SetApplied(true);
+
+  EXPECT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+}
+
+TEST_F(RevisionGateTest, RegistersAgainWhenItWasForgotten) {
+  registry_.SetApplied(true);
+  RevisionGate gate(Options());
+  ASSERT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+
+  registry_.Forget();
+
+  EXPECT_TRUE(Eventually([&] { return registry_.registrations() == 2; }));
+  EXPECT_OK(gate.Check());
+}
+
+TEST_F(RevisionGateTest, ClosesBeforeTheLeaseEndsWhenItCannotBeRenewed) {
+  registry_.SetApplied(true);
+  const GateOptions options = Options();
+  RevisionGate gate(options);
+  ASSERT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+
+  const absl::Time lost_at = absl::Now();
+  server_.reset();
+
+  ASSERT_TRUE(Eventually([&] { return !gate.Check().ok(); }));
+  EXPECT_THAT(gate.Check(), StatusIs(absl::StatusCode::kUnavailable, Reason("LEASE_NOT_RENEWED")));
+  EXPECT_LT(absl::Now() - lost_at, options.lease_ttl);
+}
+
+TEST_F(RevisionGateTest, EndsItsLeaseOnShutdown) {
+  registry_.SetApplied(true);
+  {
+    RevisionGate gate(Options());
+    ASSERT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+  }
+
+  EXPECT_EQ(registry_.deregistrations(), 1);
+}
+
+}  // namespace
+}  // namespace lockstep::revision_gate
