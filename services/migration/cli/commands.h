@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
@@ -30,6 +31,10 @@ void AddLogCommands(CLI::App& app, Action& action);    // runs run logs watch ca
 void AddFleetCommands(CLI::App& app, Action& action);  // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);  // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);   // orders import|list, reconcile
+
+// "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of it, and the option
+// that takes a TARGET removes it again.
+inline constexpr std::string_view kRelativeEscape = "relative:";
 
 // Reports `status` and returns its exit code; 0 for OK.
 int Finish(const absl::Status& status, const Output& output);

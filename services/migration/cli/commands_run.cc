@@ -190,6 +190,9 @@ void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
   auto* target = command->add_option("TARGET", flags.target,
                                      "head, base, a release (v2.2.2), a revision or unique prefix, "
                                      "+N, -N, or SERVICE@one of these");
+  target->transform([](const std::string& text) {
+    return text.starts_with(kRelativeEscape) ? text.substr(kRelativeEscape.size()) : text;
+  });
   if (is_required) target->required();
 }
 

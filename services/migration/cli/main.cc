@@ -51,16 +51,13 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& options) {
   app.add_flag("--json", options.json, "one JSON document on stdout");
 }
 
-// "-1" is a target, not a flag. CLI11 would take it for one, so it goes in under an escape.
-constexpr char kRelativeEscape[] = "relative:";
-
 std::vector<std::string> EscapeRelativeTargets(int argc, char** argv) {
   std::vector<std::string> args;
   for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them in reverse
     std::string text = argv[i];
     const bool is_relative = text.size() > 1 && text[0] == '-' &&
                              text.find_first_not_of("0123456789", 1) == std::string::npos;
-    args.push_back(is_relative ? kRelativeEscape + text : text);
+    args.push_back(is_relative ? std::string(kRelativeEscape) + text : text);
   }
   return args;
 }
