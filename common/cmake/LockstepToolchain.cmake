@@ -7,7 +7,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Dev CACHE STRING "Dev, Release or Debug" FORCE)
 endif()
-# "Dev" keeps builds short and stack traces useful. -O1 also finds more maybe-uninitialized bugs than -O0.
+# "Dev" keeps builds short and stack traces useful: a full build has to fit into a CI run on two cores.
 set(CMAKE_CXX_FLAGS_DEV "-O0 -g1" CACHE STRING "Flags of the Dev build type")
 set(CMAKE_EXE_LINKER_FLAGS_DEV "" CACHE STRING "Linker flags of the Dev build type")
 
