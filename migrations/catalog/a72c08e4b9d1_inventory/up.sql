@@ -82,7 +82,7 @@ COMMENT ON COLUMN products.item_orders.order_id IS 'Order in the orders service.
 COMMENT ON COLUMN products.item_orders.sold_at IS 'When the sale was agreed. NULL for a reservation.';
 
 -- Imports look for free items by product and size, and for the item that carries an order number or a listing id.
-CREATE INDEX inventory_available_idx ON products.inventory (product_id, purchase_date)
+CREATE INDEX inventory_available_idx ON products.inventory (product_id, size_id, purchase_date, created_at, id)
     WHERE status IN ('in_stock', 'listed_stockx', 'listed_alias', 'listed_ebay', 'listed_goat', 'listed_grailed');
 CREATE INDEX inventory_stockx_order_number_idx ON products.inventory ((external_ids ->> 'stockx_order_number'))
     WHERE external_ids ? 'stockx_order_number';
