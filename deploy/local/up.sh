@@ -6,6 +6,12 @@ script_name=up
 cd "$(dirname "$0")/../.."
 . deploy/local/settings.sh
 preset=${1:-dev}
+
+# What runs on after this script must not keep its caller's files, locks or pipes open.
+for descriptor in /proc/$$/fd/*; do
+  number=${descriptor##*/}
+  if [ "$number" -gt 2 ] && [ "$number" -ne 255 ]; then eval "exec $number>&-"; fi
+done
 bin=$root/build/$preset/bin
 binaries=(lockstep lockstep-migration lockstep-catalog lockstep-orders lockstep-finance)
 
