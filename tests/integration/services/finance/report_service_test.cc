@@ -137,10 +137,13 @@ TEST_F(ReportServiceTest, AReturnAfterADisputeCountsByItsHistory) {
   // The sale is older than the events: only the dispute says that it was completed.
   Event(order, "'completed'", "'disputed'", "2024-06-02T08:00:00Z");
   Event(order, "'disputed'", "'returned'", "2024-07-02T08:00:00Z");
+  // What is noted afterwards moves nothing.
+  Event(order, "NULL", "NULL", "2024-08-01T08:00:00Z");
 
   EXPECT_AMOUNT(Month(5)["EUR"], revenue, "100.00");
   EXPECT_TRUE(Month(6).empty());
   EXPECT_AMOUNT(Month(7)["EUR"], revenue, "-100.00");
+  EXPECT_TRUE(Month(8).empty());
 }
 
 TEST_F(ReportServiceTest, AReturnOfWhatWasNeverASaleCountsNowhere) {
@@ -148,6 +151,8 @@ TEST_F(ReportServiceTest, AReturnOfWhatWasNeverASaleCountsNowhere) {
       Sell({.sold_at = "2024-05-10T12:00:00Z", .gross = "100.00", .status = "returned"});
   Event(order, "'confirmed'", "'shipped'", "2024-05-11T08:00:00Z");
   Event(order, "'shipped'", "'returned'", "2024-07-02T08:00:00Z");
+  const std::string timeless = Sell({.sold_at = "", .gross = "70.00", .status = "returned"});
+  Event(timeless, "'completed'", "'returned'", "2024-07-02T08:00:00Z");
   // Refunded in the legacy table, when nobody recorded when.
   Sell({.sold_at = "2024-05-10T12:00:00Z", .gross = "50.00", .status = "refunded"});
 
