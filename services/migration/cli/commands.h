@@ -32,8 +32,8 @@ void AddFleetCommands(CLI::App& app, Action& action);  // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);  // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);   // orders import|list, reconcile
 
-// "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of it, and the option
-// that takes a TARGET removes it again.
+// "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
+// it, and the option that takes a TARGET removes it again.
 inline constexpr std::string_view kRelativeEscape = "relative:";
 
 // Reports `status` and returns its exit code; 0 for OK.

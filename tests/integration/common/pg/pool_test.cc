@@ -43,8 +43,9 @@ class PoolTest : public ::testing::TestWithParam<bool> {
   TestDatabase database_ = TestDatabase::Create();
 };
 
-INSTANTIATE_TEST_SUITE_P(Statements, PoolTest, ::testing::Bool(),
-                         [](const auto& tested) { return tested.param ? "Prepared" : "Unprepared"; });
+INSTANTIATE_TEST_SUITE_P(Statements, PoolTest, ::testing::Bool(), [](const auto& tested) {
+  return tested.param ? "Prepared" : "Unprepared";
+});
 
 TEST_P(PoolTest, CommitsOnSuccessAndRollsBackOnError) {
   Pool pool(Options());
