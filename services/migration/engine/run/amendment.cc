@@ -108,8 +108,8 @@ absl::Status RunAmend(RunSession& session, const Amendment& amendment,
       absl::StrFormat("UPDATE migration.applied_revisions SET checksum = %s WHERE revision = %s;\n",
                       pg::QuoteLiteral(amended.checksum), pg::QuoteLiteral(revision.id));
   sql += absl::StrFormat(
-      "SELECT migration.keep_scripts(%s, %d, jsonb_build_array(jsonb_build_object('role', 'down', "
-      "'file', %s::text,"
+      "SELECT migration.keep_scripts(%s, jsonb_build_array(jsonb_build_object('ordinal', %d, "
+      "'role', 'down', 'file', %s::text,"
       " 'body', %s::text)));\n",
       pg::QuoteLiteral(revision.id), step.ordinal, pg::QuoteLiteral(amendment.down.file),
       pg::QuoteLiteral(amendment.down.text));

@@ -291,9 +291,8 @@ absl::Status ConcurrentStep::SendAlone(const std::string& statement, bool is_onl
   }
   if (connection.is_lost()) return sent;
   Killpoint("concurrent_done");
-  const auto reset =
-      connection.Script("RESET ROLE; SET lock_timeout = '10s'; SET statement_timeout = '60s';");
-  return sent.ok() ? reset.status() : sent;
+  const absl::Status reset = ResetSession(connection);
+  return sent.ok() ? reset : sent;
 }
 
 absl::Status ConcurrentStep::SendWithRetries(const std::string& statement, bool is_online_build) {

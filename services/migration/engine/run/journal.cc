@@ -53,9 +53,8 @@ void Journal::Emit(Happening happening) {
   }
 }
 
-std::string Journal::SqlOf(const std::vector<RunEvent>& pending,
-                           const std::vector<Happening>& tail) const {
-  if (pending.empty() && tail.empty()) return "";
+std::string Journal::JsonOf(const std::vector<RunEvent>& pending,
+                            const std::vector<Happening>& tail) const {
   nlohmann::json events = nlohmann::json::array();
   for (const RunEvent& event : pending) events.push_back(ToJson(event));
   std::int64_t offset = next_offset_;
@@ -64,9 +63,14 @@ std::string Journal::SqlOf(const std::vector<RunEvent>& pending,
     // The database knows better when the step really ended.
     events.back()["at"] = nullptr;
   }
+  return events.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string Journal::SqlOf(const std::vector<RunEvent>& pending,
+                           const std::vector<Happening>& tail) const {
+  if (pending.empty() && tail.empty()) return "";
   return "SELECT migration.record_events(" + pg::QuoteLiteral(run_id_) + "," +
-         pg::QuoteLiteral(events.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) +
-         ");\n";
+         pg::QuoteLiteral(JsonOf(pending, tail)) + ");\n";
 }
 
 std::string Journal::RecordSql(std::vector<Happening> tail) {
@@ -75,6 +79,14 @@ std::string Journal::RecordSql(std::vector<Happening> tail) {
   tail_ = std::move(tail);
   in_air_up_to_ = next_offset_ - 1;
   return SqlOf(pending_, tail_);
+}
+
+std::string Journal::RecordJson(std::vector<Happening> tail) {
+  const std::lock_guard lock(mutex_);
+  is_in_air_ = true;
+  tail_ = std::move(tail);
+  in_air_up_to_ = next_offset_ - 1;
+  return JsonOf(pending_, tail_);
 }
 
 void Journal::Committed() {

@@ -40,6 +40,8 @@ class Journal {
   // `tail`, which happens if the transaction commits; "" when there is nothing. Follow it by
   // Committed() or RolledBack().
   std::string RecordSql(std::vector<Happening> tail = {});
+  // The same as the argument of record_events(), "[]" when there is nothing.
+  std::string RecordJson(std::vector<Happening> tail);
   // The transaction of the last RecordSql committed: its tail goes to the sink.
   void Committed();
   // It did not: its tail never happened.
@@ -54,6 +56,8 @@ class Journal {
  private:
   void EmitLocked(Happening happening);
   RunEvent Number(Happening happening, std::int64_t offset) const;
+  std::string JsonOf(const std::vector<RunEvent>& pending,
+                     const std::vector<Happening>& tail) const;
   std::string SqlOf(const std::vector<RunEvent>& pending, const std::vector<Happening>& tail) const;
 
   const std::string run_id_;

@@ -16,7 +16,7 @@ namespace {
 // A dead client's statement must not go on: the server looks for the client once a second. The
 // limits are for the engine's own statements; steps set theirs.
 constexpr char kSetup[] =
-    "SET client_connection_check_interval = '1s'; SET lock_timeout = '10s'; SET statement_timeout "
+    "SET client_connection_check_interval = '1s'; SET lock_timeout = '2s'; SET statement_timeout "
     "= '60s'; "
     "SET idle_in_transaction_session_timeout = '5min'; SET search_path = pg_catalog, pg_temp; "
     "SET client_min_messages = warning;";
@@ -64,6 +64,14 @@ absl::StatusOr<std::unique_ptr<pg::Connection>> OpenAdministratorSession(
   ASSIGN_OR_RETURN(auto connection, Open(options, options.admin_url, kAdministratorPurpose));
   RETURN_IF_ERROR(Register(*connection, key, kAdministratorPurpose));
   return connection;
+}
+
+absl::Status ResetSession(pg::Connection& connection) {
+  return connection
+      .Script(
+          std::string("RESET ROLE; RESET ALL; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; ") +
+          kSetup)
+      .status();
 }
 
 absl::Status CheckLedger(pg::Connection& connection) {

@@ -45,6 +45,9 @@ absl::StatusOr<std::unique_ptr<pg::Connection>> OpenRunnerSession(const EngineOp
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenAdministratorSession(
     const EngineOptions& options, const LeaseKey& key);
 
+// Brings every setting of a session back to what it was when it was opened.
+absl::Status ResetSession(pg::Connection& connection);
+
 // LEDGER_MISSING, LEDGER_OUTDATED, LEDGER_TOO_NEW, or OK.
 absl::Status CheckLedger(pg::Connection& connection);
 

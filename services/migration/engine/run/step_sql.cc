@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "common/pg/connection.h"
 #include "nlohmann/json.hpp"
+#include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -17,9 +18,22 @@ std::string JsonLiteral(const nlohmann::json& json) {
          "::jsonb";
 }
 
-void AddScript(nlohmann::json& scripts, std::string_view role, const Script& script) {
+void AddScript(nlohmann::json& scripts, int ordinal, std::string_view role, const Script& script) {
   if (script.empty() && script.text.empty()) return;
-  scripts.push_back({{"role", role}, {"file", script.file}, {"body", script.text}});
+  scripts.push_back(
+      {{"ordinal", ordinal}, {"role", role}, {"file", script.file}, {"body", script.text}});
+}
+
+void AddStepScripts(nlohmann::json& scripts, const Step& step) {
+  AddScript(scripts, step.ordinal, "up", step.up);
+  AddScript(scripts, step.ordinal, "down", step.down);
+  AddScript(scripts, step.ordinal, "expect", step.expect);
+}
+
+// What belongs to the revision as a whole has ordinal 0.
+void AddRevisionScripts(nlohmann::json& scripts, const Revision& revision) {
+  AddScript(scripts, 0, "verify", revision.verify);
+  AddScript(scripts, 0, "guard", revision.guard);
 }
 
 std::string_view KindText(StepKind kind) {
@@ -42,10 +56,37 @@ std::string BeginSql(const RunSql& run, const Limits& limits) {
   return absl::StrFormat(
       "BEGIN;\nSELECT set_config('role', 'none', true), set_config('lock_timeout', '%d', true),"
       " set_config('statement_timeout', '%d', true), set_config('search_path', '%s', true),"
-      " set_config('TimeZone', 'UTC', true), set_config('lockstep.catalog_writes', "
-      "migration.catalog_writes(), true);\n"
-      "SELECT migration.assert_lease(%s);\n",
+      " set_config('TimeZone', 'UTC', true);\nSELECT migration.assert_lease(%s);\n",
       limits.lock_timeout_ms, limits.statement_timeout_ms, kSearchPath, run.lease);
+}
+
+std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step& step,
+                         bool is_last, const std::string& extra_record_sql,
+                         const std::string& events) {
+  const Boundary boundary = BoundaryOf(revision);
+  const std::string role = OwnerRole(revision.service);
+  nlohmann::json scripts = nlohmann::json::array();
+  AddStepScripts(scripts, step);
+  if (is_last) AddRevisionScripts(scripts, revision);
+  std::string sql = absl::StrFormat(
+      "BEGIN;\nSET LOCAL ROLE NONE;\nSELECT migration.begin_plain_step(%s, '%s', '%s', %s);\n",
+      run.lease, ShowMilliseconds(step.limits.lock_timeout_ms),
+      ShowMilliseconds(step.limits.statement_timeout_ms), QuoteLiteral(role));
+  sql += JoinStatements(step.up.statements) + kFireConstraints;
+  sql +=
+      "SELECT set_config('lockstep.step_role', current_user, true), set_config('role', 'none', "
+      "true);\n";
+  sql += absl::StrFormat(
+      "SELECT migration.finish_plain_step(%s, %s, %s, %s, %s, %s, %s, %s, %d, %s, %s, %s, %s, %s, "
+      "%s);\n",
+      QuoteLiteral(role), QuoteLiteral(StateText("", step.limits).substr(1)),
+      TextArraySql(boundary.schemas), TextArraySql(boundary.references), run.run, run.actor,
+      QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
+      QuoteLiteral(step.name), QuoteLiteral(step.checksum), JsonLiteral(scripts),
+      QuoteLiteral(revision.title), is_last ? QuoteLiteral(revision.checksum) : "NULL",
+      QuoteLiteral(events));
+  // After the check: it would take the engine's own rows for the step's.
+  return sql + extra_record_sql;
 }
 
 std::string EnterRoleSql(std::string_view role) {
@@ -87,9 +128,7 @@ std::string JoinStatements(const std::vector<std::string>& statements) {
 std::string RecordStepSql(const RunSql& run, const Revision& revision, const Step& step,
                           std::string_view duration_ms) {
   nlohmann::json scripts = nlohmann::json::array();
-  AddScript(scripts, "up", step.up);
-  AddScript(scripts, "down", step.down);
-  AddScript(scripts, "expect", step.expect);
+  AddStepScripts(scripts, step);
   return absl::StrFormat(
       "SELECT migration.record_step(%s, %s, %s, %s, %d, %s, '%s', %s, %s, %s);\n", run.run,
       run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
@@ -99,8 +138,7 @@ std::string RecordStepSql(const RunSql& run, const Revision& revision, const Ste
 
 std::string RecordRevisionSql(const RunSql& run, const Revision& revision) {
   nlohmann::json scripts = nlohmann::json::array();
-  AddScript(scripts, "verify", revision.verify);
-  AddScript(scripts, "guard", revision.guard);
+  AddRevisionScripts(scripts, revision);
   return absl::StrFormat("SELECT migration.record_revision(%s, %s, %s, %s, %s, %s, %s);\n", run.run,
                          run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service),
                          QuoteLiteral(revision.title), QuoteLiteral(revision.checksum),

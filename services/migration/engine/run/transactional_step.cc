@@ -34,10 +34,6 @@ absl::Status AtStatement(const StepTask& task, int index, const absl::Status& st
   return ScriptError("STEP_FAILED", task.text() + " failed at " + place, status);
 }
 
-// Statements of a one-message step before the script's own: BEGIN, the settings, the lease, the
-// role.
-constexpr int kStatementsBefore = 4;
-
 // The state of one attempt.
 class Attempt {
  public:
@@ -101,14 +97,10 @@ std::string Attempt::RecordSql() const {
 
 absl::Status Attempt::RunAsOneMessage() {
   Killpoint("step_before_message");
-  std::string sql = BeginSql(session_.sql, task_.step.limits) + EnterRoleSql(role_);
-  sql += JoinStatements(task_.script.statements);
-  sql += kFireConstraints;
-  sql += "SELECT set_config('lockstep.step_state', " + std::string(StateSql()) +
-         ", true);\nSET LOCAL ROLE NONE;\nSELECT migration.assert_step(" + pg::QuoteLiteral(role_) +
-         ", " + pg::QuoteLiteral(StateText("", task_.step.limits).substr(1)) + ", " +
-         TextArraySql(boundary_.schemas) + ", " + TextArraySql(boundary_.references) + ");\n";
-  sql += RecordSql() + session_.journal.RecordSql(Tail()) + "COMMIT;";
+  const std::string sql =
+      PlainStepSql(session_.sql, task_.revision, task_.step, task_.is_last,
+                   MendedSql(session_, task_), session_.journal.RecordJson(Tail())) +
+      "COMMIT;";
   session_.connection.SetAfterSendHook([] { Killpoint("step_commit_sent"); });
   auto sent = Send(sql);
   session_.connection.SetAfterSendHook({});
@@ -121,7 +113,8 @@ absl::Status Attempt::RunAsOneMessage() {
     return pg::SqlStateOf(sent.status()).empty() ||
                    pg::SqlStateOf(sent.status()) == kCheckUnsureState
                ? sent.status()
-               : AtStatement(task_, session_.connection.completed_statements() - kStatementsBefore,
+               : AtStatement(task_,
+                             session_.connection.completed_statements() - kPlainStatementsBefore,
                              sent.status());
   }
   session_.journal.Committed();
@@ -311,7 +304,14 @@ absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const Step
       const Attendant::Watch watch(session.attendant, task.Event("", ""));
       status = is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
     }
-    if (status.ok()) return attempt.TakeOutcome();
+    if (status.ok()) {
+      // Hidden code may have changed the session itself, behind settings that only last for the
+      // transaction.
+      if (task.script.is_opaque || task.script.facts.has_hidden_code) {
+        RETURN_IF_ERROR(ResetSession(session.connection));
+      }
+      return attempt.TakeOutcome();
+    }
     if (session.connection.is_lost()) return status;
     RETURN_IF_ERROR(RollBack(session));
     RETURN_IF_ERROR(MayGoOn(session));
