@@ -14,6 +14,7 @@
 #include "services/catalog/item_repository.h"
 #include "services/catalog/item_sales.h"
 #include "services/catalog/order_key.h"
+#include "services/catalog/plumbing.h"
 #include "services/catalog/sale_messages.h"
 #include "services/catalog/sale_repository.h"
 #include "services/catalog/text.h"
@@ -212,7 +213,7 @@ absl::StatusOr<v1::ReleaseItemResponse> InventoryService::Release(
     } else {
       // The kept answer expires; that the event was applied is remembered.
       RETURN_IF_ERROR(
-          outbox::ApplyOnce(tx, "core.inbox", in.request_id(), "orders", release).status());
+          outbox::ApplyOnce(tx, kPlumbing.inbox, in.request_id(), "orders", release).status());
     }
     Response out;
     ASSIGN_OR_RETURN(*out.mutable_inventory_item(), items_.Read(tx, in.name(), /*lock=*/false));

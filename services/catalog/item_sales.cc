@@ -14,6 +14,7 @@
 #include "common/time/proto.h"
 #include "services/catalog/item_repository.h"
 #include "services/catalog/order_key.h"
+#include "services/catalog/plumbing.h"
 #include "services/catalog/resource.h"
 #include "services/catalog/sale_repository.h"
 
@@ -67,7 +68,7 @@ absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow
     if (std::string slug = PlatformSlugOf(*row.order); !slug.empty()) slugs.insert(slug);
   }
   ASSIGN_OR_RETURN(const std::set<std::string> fresh,
-                   outbox::ClaimMany(tx, "core.inbox", event_ids, "orders"));
+                   outbox::ClaimMany(tx, kPlumbing.inbox, event_ids, "orders"));
   std::map<std::string, Uuid> platforms;
   if (!slugs.empty()) {
     ASSIGN_OR_RETURN(platforms, FindPlatforms(tx, slugs));

@@ -11,9 +11,9 @@
 #include "common/rpc/settings.h"
 #include "common/status/macros.h"
 #include "services/catalog/inventory_service.h"
-#include "services/catalog/maintenance.h"
 #include "services/catalog/page_signer.h"
 #include "services/catalog/platform_service.h"
+#include "services/catalog/plumbing.h"
 #include "services/catalog/product_service.h"
 #include "services/catalog/supplier_service.h"
 
@@ -59,7 +59,7 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
   SupplierService suppliers(pool, signer, runner);
   ProductService products(pool, signer, runner);
   InventoryService inventory(pool, signer, runner);
-  Maintenance maintenance(pool);
+  maintenance::Maintenance housekeeping(maintenance::PurgePlumbing(pool, kPlumbing));
 
   std::unique_ptr<revision_gate::RevisionGate> gate;
   if (!options.endpoint_migration.empty()) {
@@ -76,8 +76,8 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
     return pool.Ping(absl::Seconds(1));
   };
   rpc::ServeHooks hooks;
-  hooks.started = [&maintenance](rpc::Server&) { maintenance.Start(); };
-  hooks.after_stop = [&maintenance] { maintenance.Stop(); };
+  hooks.started = [&housekeeping](rpc::Server&) { housekeeping.Start(); };
+  hooks.after_stop = [&housekeeping] { housekeeping.Stop(); };
   return rpc::Serve(server.server, {&platforms, &suppliers, &products, &inventory}, runner, probe,
                     signals, hooks);
 }

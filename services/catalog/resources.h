@@ -15,6 +15,7 @@
 #include "common/status/macros.h"
 #include "google/protobuf/empty.pb.h"
 #include "services/catalog/page_signer.h"
+#include "services/catalog/plumbing.h"
 #include "services/catalog/resource_store.h"
 
 namespace lockstep::catalog {
@@ -141,7 +142,7 @@ class Resources final {
                                                 Function function) const {
     RETURN_IF_ERROR(request_id::Validate(in.request_id()));
     return pool_.Write(call.context(), [&](pg::Tx& tx) -> absl::StatusOr<Response> {
-      return request_id::With(tx, "core.request_results", in, call.method(), function);
+      return request_id::With(tx, kPlumbing.request_results, in, call.method(), function);
     });
   }
 

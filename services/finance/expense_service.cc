@@ -3,20 +3,15 @@
 #include <utility>
 
 #include "common/paging/list_query.h"
-#include "common/pg/table_name.h"
 #include "common/request_id/request_id.h"
 #include "common/status/macros.h"
 #include "common/time/time.h"
 #include "services/finance/expense.h"
 #include "services/finance/expense_proto.h"
 #include "services/finance/expense_repository.h"
+#include "services/finance/plumbing.h"
 
 namespace lockstep::finance {
-namespace {
-
-constexpr pg::TableName kRequestTable{"finance.request_results"};
-
-}  // namespace
 
 ExpenseService::ExpenseService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer,
                                const time::Clock& clock, rpc::Runner& runner)
@@ -36,7 +31,7 @@ grpc::ServerUnaryReactor* ExpenseService::CreateExpense(grpc::CallbackServerCont
                          draft.id = ExpenseId::Generate();
                          return pool_.Write(call.context(), [&](pg::Tx& tx) {
                            return request_id::With(
-                               tx, kRequestTable, in, call.method(),
+                               tx, kPlumbing.request_results, in, call.method(),
                                [&](pg::Tx& inner) -> absl::StatusOr<pb::Expense> {
                                  RETURN_IF_ERROR(InsertExpense(inner, draft));
                                  ASSIGN_OR_RETURN(Expense made,
@@ -99,7 +94,7 @@ grpc::ServerUnaryReactor* ExpenseService::UpdateExpense(grpc::CallbackServerCont
         ASSIGN_OR_RETURN(ExpensePatch patch, PatchFromProto(in, today));
         return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
-              tx, kRequestTable, in, call.method(),
+              tx, kPlumbing.request_results, in, call.method(),
               [&](pg::Tx& inner) -> absl::StatusOr<pb::Expense> {
                 ASSIGN_OR_RETURN(Expense before, GetExpenseForUpdate(inner, id));
                 RETURN_IF_ERROR(CheckEtag(before, in.expense().etag()));
@@ -120,7 +115,7 @@ grpc::ServerUnaryReactor* ExpenseService::DeleteExpense(grpc::CallbackServerCont
              const pb::DeleteExpenseRequest& in) -> absl::StatusOr<google::protobuf::Empty> {
         ASSIGN_OR_RETURN(ExpenseId id, ExpenseIdFromName(in.name(), "name"));
         return pool_.Write(call.context(), [&](pg::Tx& tx) {
-          return request_id::With(tx, kRequestTable, in, call.method(),
+          return request_id::With(tx, kPlumbing.request_results, in, call.method(),
                                   [&](pg::Tx& inner) -> absl::StatusOr<google::protobuf::Empty> {
                                     ASSIGN_OR_RETURN(Expense expense,
                                                      GetExpenseForUpdate(inner, id));

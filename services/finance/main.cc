@@ -12,8 +12,8 @@
 #include "common/status/macros.h"
 #include "common/time/clock.h"
 #include "services/finance/expense_service.h"
-#include "services/finance/maintenance.h"
 #include "services/finance/page_signer.h"
+#include "services/finance/plumbing.h"
 #include "services/finance/report_service.h"
 
 namespace lockstep::finance {
@@ -70,7 +70,7 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
   rpc::Runner runner(server.runner);
   ExpenseService expenses(pool, read_pool, signer, clock, runner);
   ReportService reports(read_pool, runner);
-  Maintenance maintenance(pool);
+  maintenance::Maintenance housekeeping(maintenance::PurgePlumbing(pool, kPlumbing));
 
   std::unique_ptr<revision_gate::RevisionGate> gate;
   if (!options.endpoint_migration.empty()) {
@@ -87,8 +87,8 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
     return pool.Ping(absl::Seconds(1));
   };
   rpc::ServeHooks hooks;
-  hooks.started = [&maintenance](rpc::Server&) { maintenance.Start(); };
-  hooks.after_stop = [&maintenance] { maintenance.Stop(); };
+  hooks.started = [&housekeeping](rpc::Server&) { housekeeping.Start(); };
+  hooks.after_stop = [&housekeeping] { housekeeping.Stop(); };
   return rpc::Serve(server.server, {&expenses, &reports}, runner, probe, signals, hooks);
 }
 

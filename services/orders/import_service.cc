@@ -14,6 +14,7 @@
 #include "services/orders/import_proto.h"
 #include "services/orders/order_commands.h"
 #include "services/orders/order_proto.h"
+#include "services/orders/plumbing.h"
 
 namespace lockstep::orders {
 
@@ -154,12 +155,13 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Import(
     const std::string content = digest.Finish();
     status = importer.Finish([&](pg::Tx& tx, const ImportBatch& batch) -> absl::Status {
       ASSIGN_OR_RETURN(*response.mutable_batch(), ToProto(batch));
-      ASSIGN_OR_RETURN(std::optional<std::string> kept,
-                       request_id::Begin(tx, kRequestTable, header.request_id(), kMethod, content));
+      ASSIGN_OR_RETURN(
+          std::optional<std::string> kept,
+          request_id::Begin(tx, kPlumbing.request_results, header.request_id(), kMethod, content));
       // A twin of this call, on another platform's turn, was faster: both have imported the same
       // rows.
       if (kept.has_value()) return absl::OkStatus();
-      return request_id::Finish(tx, kRequestTable, header.request_id(),
+      return request_id::Finish(tx, kPlumbing.request_results, header.request_id(),
                                 response.SerializeAsString());
     });
   }
@@ -179,9 +181,9 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Repeat(
   ASSIGN_OR_RETURN(
       std::string kept,
       parts_.pool.Write(call.context(), [&](pg::Tx& tx) -> absl::StatusOr<std::string> {
-        ASSIGN_OR_RETURN(
-            std::optional<std::string> answer,
-            request_id::Begin(tx, kRequestTable, header.request_id(), kMethod, content));
+        ASSIGN_OR_RETURN(std::optional<std::string> answer,
+                         request_id::Begin(tx, kPlumbing.request_results, header.request_id(),
+                                           kMethod, content));
         if (answer.has_value()) return *answer;
         return Error(absl::StatusCode::kAborted, "REQUEST_RESULT_EXPIRED",
                      "the kept answer expired just now; send the request again");

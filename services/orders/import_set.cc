@@ -10,6 +10,7 @@
 #include "common/status/macros.h"
 #include "services/orders/item_events.h"
 #include "services/orders/order_commands.h"
+#include "services/orders/plumbing.h"
 
 namespace lockstep::orders {
 namespace {
@@ -190,7 +191,7 @@ absl::StatusOr<ImportCounts> CommitSet(pg::Pool& pool, const Context& context,
     Killpoint("orders.import.orders_written");
     RETURN_IF_ERROR(WriteRecords(tx, batch, writes.records));
     if (!writes.events.empty()) {
-      RETURN_IF_ERROR(outbox::AppendMany(tx, kOutboxTable, writes.events));
+      RETURN_IF_ERROR(outbox::AppendMany(tx, kPlumbing.outbox, writes.events));
     }
     RETURN_IF_ERROR(TouchBatch(tx, batch, writes.counts));
     Killpoint("orders.import.set_written");

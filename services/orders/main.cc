@@ -19,6 +19,7 @@
 #include "services/orders/order_commands.h"
 #include "services/orders/order_service.h"
 #include "services/orders/page_signer.h"
+#include "services/orders/plumbing.h"
 
 namespace lockstep::orders {
 namespace {
@@ -105,7 +106,7 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
   outbox_options.application_name = "lockstep-orders-outbox";
   outbox_options.size = 1;
   pg::Pool outbox_pool(outbox_options);
-  outbox::Dispatcher dispatcher(outbox_pool, kOutboxTable, DeliverTo(*catalog),
+  outbox::Dispatcher dispatcher(outbox_pool, kPlumbing.outbox, DeliverTo(*catalog),
                                 DispatcherFor(options.event_lease));
 
   rpc::Runner runner(server.runner);
@@ -115,6 +116,7 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
                                {.set_size = static_cast<std::size_t>(options.import_set_size),
                                 .lease = options.import_lease},
                                signer, runner);
+  maintenance::Maintenance housekeeping(maintenance::PurgePlumbing(pool, kPlumbing));
 
   std::unique_ptr<revision_gate::RevisionGate> gate;
   if (!options.endpoint_migration.empty()) {
@@ -132,7 +134,11 @@ int Run(const Options& options, const rpc::ServerSettings& server, rpc::Shutdown
     return pool.Ping(absl::Seconds(1));
   };
   rpc::ServeHooks hooks;
-  hooks.after_stop = [&dispatcher] { dispatcher.Stop(); };
+  hooks.started = [&housekeeping](rpc::Server&) { housekeeping.Start(); };
+  hooks.after_stop = [&] {
+    housekeeping.Stop();
+    dispatcher.Stop();
+  };
   return rpc::Serve(server.server, {&order_service, &import_service}, runner, probe, signals,
                     hooks);
 }

@@ -9,6 +9,7 @@
 #include "services/orders/item_events.h"
 #include "services/orders/json_text.h"
 #include "services/orders/order_repository.h"
+#include "services/orders/plumbing.h"
 #include "services/orders/profit.h"
 
 namespace lockstep::orders {
@@ -191,7 +192,7 @@ absl::StatusOr<Order> TransitionOrder(pg::Tx& tx, const OrderId& id, OrderStatus
                                    .request_id = OptionalId(request_id),
                                    .details = std::move(details).Finish()}));
   if (effect != ItemEffect::kNone) {
-    RETURN_IF_ERROR(outbox::Append(tx, kOutboxTable, ItemEvent(after, effect)));
+    RETURN_IF_ERROR(outbox::Append(tx, kPlumbing.outbox, ItemEvent(after, effect)));
   }
   return Reread(tx, id);
 }

@@ -10,13 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/pg/pool.h"
-#include "common/pg/table_name.h"
 #include "services/orders/order.h"
 
 namespace lockstep::orders {
-
-inline constexpr pg::TableName kOutboxTable{"transactions.outbox"};
-inline constexpr pg::TableName kRequestTable{"transactions.request_results"};
 
 // `draft` with platform_slug, item and figures; gets its id, status, currency and profit here.
 // Errors: those of ValidateTexts, FindPlatform, ReadPurchase, WithProfit, InsertOrder.

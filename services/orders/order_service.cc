@@ -18,6 +18,7 @@
 #include "services/orders/order_proto.h"
 #include "services/orders/order_queries.h"
 #include "services/orders/order_repository.h"
+#include "services/orders/plumbing.h"
 #include "services/orders/reconcile.h"
 
 namespace lockstep::orders {
@@ -101,7 +102,7 @@ grpc::ServerUnaryReactor* OrderService::CreateOrder(grpc::CallbackServerContext*
         ASSIGN_OR_RETURN(Order draft, DraftFromProto(in.order()));
         return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
-              tx, kRequestTable, in, call.method(),
+              tx, kPlumbing.request_results, in, call.method(),
               [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
                 ASSIGN_OR_RETURN(Order order, orders::CreateOrder(inner, draft, in.request_id()));
                 return ToProto(order);
@@ -230,7 +231,7 @@ grpc::ServerUnaryReactor* OrderService::UpdateOrder(grpc::CallbackServerContext*
         ASSIGN_OR_RETURN(OrderPatch patch, PatchFromProto(in));
         return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
-              tx, kRequestTable, in, call.method(),
+              tx, kPlumbing.request_results, in, call.method(),
               [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
                 ASSIGN_OR_RETURN(
                     Order order,
@@ -255,7 +256,7 @@ grpc::ServerUnaryReactor* OrderService::TransitionOrder(grpc::CallbackServerCont
         }
         absl::StatusOr<pb::Order> order = pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
-              tx, kRequestTable, in, call.method(),
+              tx, kPlumbing.request_results, in, call.method(),
               [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
                 ASSIGN_OR_RETURN(Order after, orders::TransitionOrder(inner, id, to, in.reason(),
                                                                       in.etag(), in.request_id()));
@@ -278,7 +279,7 @@ grpc::ServerUnaryReactor* OrderService::RecordPayout(grpc::CallbackServerContext
         ASSIGN_OR_RETURN(Payout payout, PayoutFromProto(in));
         return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
-              tx, kRequestTable, in, call.method(),
+              tx, kPlumbing.request_results, in, call.method(),
               [&](pg::Tx& inner) -> absl::StatusOr<pb::RecordPayoutResponse> {
                 ASSIGN_OR_RETURN(
                     RecordedPayoutResult result,

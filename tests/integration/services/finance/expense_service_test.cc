@@ -4,7 +4,6 @@
 #include <thread>
 #include <vector>
 
-#include "services/finance/maintenance.h"
 #include "tests/integration/services/finance/expense_fixture.h"
 
 namespace lockstep::finance {
@@ -231,20 +230,6 @@ TEST_F(ExpenseServiceTest, ConcurrentDuplicatesHaveOneEffect) {
   EXPECT_EQ(failures, 0);
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 1U);
   EXPECT_EQ(Rows(), 1);
-}
-
-TEST_F(ExpenseServiceTest, MaintenanceRemovesExpiredAnswers) {
-  ASSERT_OK(Create(Fields("Cartons", 1250, "2025-09-01"), kRequestId + std::string("11")));
-  ASSERT_OK(Create(Fields("Tape", 300, "2025-09-01"), kRequestId + std::string("12")));
-  database_.Execute(
-      "UPDATE finance.request_results SET expires_at = now() - interval '1 minute'"
-      " WHERE request_id::text LIKE '%11'");
-
-  Maintenance(pool_).RunOnce(Context::WithTimeout(absl::Seconds(10)));
-
-  EXPECT_EQ(database_.QueryText("SELECT string_agg(right(request_id::text, 2), ',')"
-                                " FROM finance.request_results"),
-            "12");
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "services/orders/order_commands.h"
 #include "services/orders/order_service.h"
 #include "services/orders/page_signer.h"
+#include "services/orders/plumbing.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::orders {
@@ -243,7 +244,7 @@ class OrdersServer : public ::testing::Test {
   absl::StatusOr<int> Deliver() {
     outbox::DispatcherOptions options;
     options.backoff_initial = absl::Milliseconds(1);
-    outbox::Dispatcher dispatcher(pool_, kOutboxTable, DeliverTo(catalog_), options);
+    outbox::Dispatcher dispatcher(pool_, kPlumbing.outbox, DeliverTo(catalog_), options);
     int delivered = 0;
     while (true) {
       absl::StatusOr<outbox::Dispatcher::BatchResult> batch =
