@@ -36,8 +36,8 @@ function(lockstep_binary)
 endfunction()
 
 # lockstep_test(NAME n SRCS ... DEPS ... [LABELS unit|integration|fault|e2e] [TIMEOUT seconds])
-# A test labelled "integration" or "fault" gets the private PostgreSQL cluster of tests/support as a fixture; its
-# connection string is in LOCKSTEP_TEST_DATABASE_URL.
+# A test with another label than "unit" gets the private PostgreSQL cluster of tests/support as a fixture; `cluster.sh
+# url` with the folder in LOCKSTEP_TEST_CLUSTER_DIR prints its connection string (ClusterUrl() of test_database.h).
 function(lockstep_test)
   cmake_parse_arguments(ARG "SERIAL" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_LABELS)

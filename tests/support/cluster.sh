@@ -1,23 +1,43 @@
 #!/usr/bin/env bash
 # The private PostgreSQL cluster of the tests: `cluster.sh start DIR` makes and starts one (unix socket only, on tmpfs
-# where there is one, durability off), `cluster.sh stop DIR` ends it, `cluster.sh url DIR` prints its connection string.
+# where that has room, durability off), `cluster.sh stop DIR` ends it, `cluster.sh url DIR` prints its connection
+# string. It listens in a folder that nobody but its owner (and root) may enter, so local users need no password.
 # PostgreSQL refuses to run as root; then user postgres runs it.
 set -euo pipefail
 
 command=${1:?usage: cluster.sh start|stop|url DIR}
 dir=${2:?usage: cluster.sh start|stop|url DIR}
 bin=/usr/lib/postgresql/15/bin
-# Socket paths are limited to 107 bytes and data wants tmpfs, so both live in a short folder that DIR names.
+# Socket paths are limited to 107 bytes and data wants tmpfs, so both live in a short folder, which a link in DIR names.
+link=$dir/postgres
 key=$(printf '%s' "$(realpath -m "$dir")" | sha256sum | cut -c1-10)
-home=/dev/shm/lockstep-test-$key
-[ -d /dev/shm ] || home=/tmp/lockstep-test-$key
+
+# A container's /dev/shm often holds no more than 64 MB.
+new_home() {
+  local free_mb
+  free_mb=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -n 1) || free_mb=0
+  if [ -w /dev/shm ] && [ "$free_mb" -ge 2048 ]; then
+    echo "/dev/shm/lockstep-test-$key"
+  else
+    echo "/tmp/lockstep-test-$key"
+  fi
+}
+
+home=$(readlink "$link") || home=
+# The link of a folder that was copied or moved names the cluster of the other one.
+[ "${home##*-}" = "$key" ] || home=$(new_home)
 
 as_postgres=()
 if [ "$(id -u)" = 0 ]; then
   as_postgres=(setpriv --reuid=postgres --regid=postgres --clear-groups)
 fi
 
-running() { [ -s "$home/data/postmaster.pid" ] && kill -0 "$(head -n 1 "$home/data/postmaster.pid")" 2>/dev/null; }
+# A server works in its data folder. Only its owner may look there; a pid of somebody else is not its.
+running() {
+  local pid
+  pid=$(head -n 1 "$home/data/postmaster.pid" 2>/dev/null) || return 1
+  [ "$("${as_postgres[@]}" readlink "/proc/$pid/cwd" 2>/dev/null)" = "$home/data" ]
+}
 
 case $command in
   url)
@@ -27,7 +47,10 @@ case $command in
     mkdir -p "$dir"
     if ! running; then
       rm -rf "$home"
-      mkdir -p "$home"
+      home=$(new_home)
+      rm -rf "$home"
+      # Without -p: it must be ours, and /tmp is everybody's.
+      mkdir -m 700 "$home"
       [ "$(id -u)" != 0 ] || chown postgres: "$home"
       "${as_postgres[@]}" "$bin/initdb" -D "$home/data" -U lockstep_admin -A trust -E UTF8 --locale=C.UTF-8 \
         --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; exit 1; }
@@ -40,16 +63,18 @@ full_page_writes = off
 max_connections = 200
 shared_buffers = 128MB
 log_min_messages = warning
+dynamic_shared_memory_type = $([[ $home = /dev/shm/* ]] && echo posix || echo mmap)
 CONF
       (cd / && "${as_postgres[@]}" "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w -s start) ||
         { cat "$home/log" >&2; exit 1; }
     fi
+    ln -sfn "$home" "$link"
     ;;
   stop)
     if running; then
       (cd / && "${as_postgres[@]}" "$bin/pg_ctl" -D "$home/data" -m immediate -w -s stop)
     fi
-    rm -rf "$home"
+    rm -rf "$home" "$link"
     ;;
   *)
     echo "cluster.sh: unknown command '$command' (start, stop or url)" >&2
