@@ -37,9 +37,24 @@ home_of_cluster() {
   fi
 }
 
+pid_in_lock_file() { head -n 1 "$1/data/postmaster.pid" 2>/dev/null; }
+
+# A server works in its data folder. Only its owner may look there; a pid of somebody else is not its.
 is_up() {
   local pid
-  pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -0 "$pid" 2>/dev/null
+  pid=$(pid_in_lock_file "$1") || return 1
+  [ "$("${as_owner[@]}" readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(realpath "$1/data")" ]
+}
+
+# After a reboot the pid in the lock files may be that of another program of the owner, and PostgreSQL then refuses to
+# start. Call when it is not up.
+remove_stale_locks() {
+  local pid
+  pid=$(pid_in_lock_file "$1") || return 0
+  if "${as_owner[@]}" bash -c "kill -0 $pid" 2>/dev/null; then
+    say "pid $pid of the last run is another program's now; removing the lock files that name it"
+    rm -f "$1/data/postmaster.pid" "$1"/.s.PGSQL.*.lock
+  fi
 }
 
 case ${1:-} in
@@ -60,6 +75,7 @@ CONF
       "${as_owner[@]}" mv "$home/data.new" "$home/data"
     fi
     if ! is_up "$home"; then
+      remove_stale_locks "$home"
       say "starting"
       (cd / && "${as_owner[@]}" "$bin/pg_ctl" -D "$home/data" -l "$home/server.log" -w -s start) ||
         { tail -n 20 "$home/server.log" >&2; fail "PostgreSQL did not start; its log is above"; }
