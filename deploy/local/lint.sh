@@ -7,6 +7,12 @@ failed=0
 
 say() { printf '[lint] %s\n' "$*" >&2; }
 
+# Without files clang-format would read its standard input and find nothing wrong with it.
+listed=$(git ls-files --cached --others --exclude-standard '*.h' '*.cc') ||
+  { say "git cannot list the sources; its reason is above"; exit 1; }
+[ -n "$listed" ] || { say "git lists no C++ sources: is this the checkout?"; exit 1; }
+mapfile -t sources <<<"$listed"
+
 "$buf" lint || failed=1
 "$buf" format --diff --exit-code proto >/dev/null || { say "proto files need \`make format\`"; failed=1; }
 
@@ -25,11 +31,13 @@ if [ -n "$base" ] && git cat-file -e "$base:buf.yaml" 2>/dev/null &&
   "$buf" build proto -o "$work/now.binpb"
   "$buf" breaking "$work/now.binpb" --against "$work/base.binpb" --exclude-imports \
     --config '{"version":"v2","breaking":{"use":["WIRE_JSON","PACKAGE"]}}' || failed=1
+elif [ -n "$base" ]; then
+  say "nothing to compare the contracts with: $base has none"
 else
-  say "no earlier contracts to compare with"
+  say "WARNING: BREAKING CHANGES OF THE CONTRACTS WERE NOT LOOKED FOR: neither main nor a parent of it is here."
+  say "In a clone of depth 1, get the parent with: git fetch --deepen 1"
 fi
 
-mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.h' '*.cc')
 clang-format --dry-run --Werror "${sources[@]}" 2>/tmp/lockstep-format.$$ || {
   grep -oE '^[A-Za-z0-9_./-]+\.(h|cc):[0-9]+' /tmp/lockstep-format.$$ | cut -d: -f1 | sort -u | head -n 20 >&2
   say "the files above need \`make format\`"
