@@ -42,7 +42,7 @@ test-faults: build ## the upgrade killed at every hit of every kill point; takes
 lint: deps ## contracts (lint, breaking changes), format
 	@deploy/local/lint.sh "$(BUF)"
 
-format: ## formats our C++ and proto files in place
+format: deps ## formats our C++ and proto files in place
 	@$(OUR_SOURCES) | xargs -r clang-format -i
 	@$(BUF) format -w proto
 

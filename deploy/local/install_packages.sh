@@ -6,6 +6,18 @@ cd "$(dirname "$0")/../.."
 
 say() { printf '[deps] %s\n' "$*" >&2; }
 
+# apt-get waits for the lock of dpkg when told so, but never for those of its lists and its archives; the daily jobs of
+# a fresh machine hold each of them for a while.
+apt_get() {
+  local give_up=$((SECONDS + 300))
+  until "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -o DPkg::Lock::Timeout=300 "$@" \
+    >"$apt_log" 2>&1; do
+    grep -q 'Could not get lock' "$apt_log" && [ "$SECONDS" -lt "$give_up" ] || return 1
+    say "another apt-get is at work; waiting for it"
+    sleep 5
+  done
+}
+
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   say "this needs Debian 12 (apt-get and dpkg-query were not found)"
   exit 1
@@ -37,20 +49,20 @@ if [ "${#missing[@]}" -gt 0 ]; then
     "${as_root[@]}" mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
   fi
+  apt_log=$(mktemp)
+  trap 'rm -f "$apt_log"' EXIT
+  fail_to() {
+    tail -n 20 "$apt_log" >&2
+    say "apt-get could not $1; its last lines are above"
+    exit 1
+  }
   # An old package list is refreshed only when it does not do; that saves the common case half a minute.
-  install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
-    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0)
-  if ! "${install[@]}" "${missing[@]}" >/tmp/lockstep-apt.$$ 2>&1; then
+  install=(install -y --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0)
+  if ! apt_get "${install[@]}" "${missing[@]}"; then
     say "refreshing the package lists"
-    "${as_root[@]}" apt-get update -q >/dev/null
-    if ! "${install[@]}" "${missing[@]}" >/tmp/lockstep-apt.$$ 2>&1; then
-      tail -n 20 /tmp/lockstep-apt.$$ >&2
-      rm -f /tmp/lockstep-apt.$$
-      say "apt-get could not install the packages; its last lines are above"
-      exit 1
-    fi
+    apt_get update || fail_to "refresh the package lists"
+    apt_get "${install[@]}" "${missing[@]}" || fail_to "install the packages"
   fi
-  rm -f /tmp/lockstep-apt.$$
 fi
 
 # npm writes node_modules/.package-lock.json last, so an interrupted install is repeated.
