@@ -16,9 +16,8 @@ up: ## everything from a fresh Debian 12 to a running suite with demo data; agai
 down: ## stops what `up` started
 	@deploy/local/down.sh
 
-clean: down ## stops, and removes .local/ and the build folders
-	@deploy/local/postgres.sh remove
-	@rm -rf .local build
+clean: down ## stops, and removes what `up` made (.local/) and the build folders
+	@deploy/local/clean.sh
 
 deps: ## installs the Debian packages and npm tools that are missing
 	@deploy/local/install_packages.sh
