@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/lease.h"
 
 namespace lockstep::migration {
 namespace {
@@ -138,20 +139,11 @@ void Attendant::Renew() {
   bool is_renewed = false;
   if (Connected()) {
     connection_->SetIoDeadline(asked + options_.lease_ttl / 3);
-    // Touches no key column, so it passes the lock of a running step. A lease that ran out stays
-    // lost.
-    auto result = connection_->Query(
-        "UPDATE migration.lease SET heartbeat_at = clock_timestamp(),"
-        " expires_at = clock_timestamp() + $3 * interval '1 millisecond'"
-        " WHERE id = 1 AND token = $1 AND holder = $2 AND expires_at > clock_timestamp()",
-        key_.token, key_.holder, absl::ToInt64Milliseconds(options_.lease_ttl));
+    const auto renewed = RenewLease(*connection_, key_, options_.lease_ttl);
     connection_->SetIoDeadline(absl::InfiniteFuture());
-    if (result.ok()) {
-      if (result->affected() == 1) {
-        is_renewed = true;
-      } else {
-        is_lease_lost_ = true;
-      }
+    if (renewed.ok()) {
+      is_renewed = *renewed;
+      if (!is_renewed) is_lease_lost_ = true;
     }
   }
   if (is_renewed) {

@@ -45,19 +45,45 @@ absl::StatusOr<Seen> Look(pg::Connection& connection) {
               .who = row.Text("actor") + " on " + row.Text("host") + ", run " + row.Text("run_id")};
 }
 
-// Ends the connections that runners with another token than `mine` recorded, and waits until the
-// server has let them go. The administrator's are ended through his own connection, since only a
-// superuser may.
-absl::Status EndOtherSessions(const Context& context, const EngineOptions& options,
-                              pg::Connection& connection, std::int64_t mine) {
+// Renews a lease while its new holder waits for what the one before left behind: nothing else does
+// so yet, and the wait may be longer than the lease.
+class Renewal {
+ public:
+  Renewal(pg::Connection& connection, const LeaseKey& key, absl::Duration ttl)
+      : connection_(connection), key_(key), ttl_(ttl) {}
+
+  // Renews when it is time to. LEASE_LOST.
+  absl::Status Keep() {
+    if (absl::Now() < next_) return absl::OkStatus();
+    next_ = absl::Now() + ttl_ / 3;
+    ASSIGN_OR_RETURN(const bool is_mine, RenewLease(connection_, key_, ttl_));
+    if (is_mine) return absl::OkStatus();
+    return Error(absl::StatusCode::kAborted, "LEASE_LOST",
+                 "another runner took the lease over before this one changed anything");
+  }
+
+ private:
+  pg::Connection& connection_;
+  const LeaseKey& key_;
+  const absl::Duration ttl_;
+  absl::Time next_ = absl::InfinitePast();
+};
+
+// Ends the connections that runners with a token below `mine` recorded, and waits until the server
+// has let them go. Never those of a higher token: whoever has one overtook this runner, which may
+// have been stopped for any time before it came here. The administrator's are ended through his own
+// connection, since only a superuser may. `renewal` is null before the lease is taken.
+absl::Status EndOlderSessions(const Context& context, const EngineOptions& options,
+                              pg::Connection& connection, std::int64_t mine, Renewal* renewal) {
   constexpr char kAlive[] =
       "  FROM migration.runner_sessions AS s"
       "  JOIN pg_stat_activity AS a ON a.pid = s.pid"
       "   AND (a.backend_start = s.backend_start OR a.backend_start IS NULL)"
-      " WHERE s.token <> $1";
+      " WHERE s.token < $1";
   const absl::Time give_up = std::min(absl::Now() + kPredecessorEnds, context.deadline());
   bool asked_administrator = false;
   while (true) {
+    if (renewal != nullptr) RETURN_IF_ERROR(renewal->Keep());
     ASSIGN_OR_RETURN(pg::Result alive,
                      connection.Query(std::string("SELECT s.pid, s.purpose") + kAlive, mine));
     if (alive.empty()) break;
@@ -89,7 +115,7 @@ absl::Status EndOtherSessions(const Context& context, const EngineOptions& optio
     }
     RETURN_IF_ERROR(Sleep(context, absl::Milliseconds(20)));
   }
-  return connection.Query("DELETE FROM migration.runner_sessions WHERE token <> $1", mine).status();
+  return connection.Query("DELETE FROM migration.runner_sessions WHERE token < $1", mine).status();
 }
 
 // A runner whose recorded main connection is gone is finished: it never reconnects. So its lease
@@ -137,9 +163,11 @@ absl::StatusOr<std::optional<LeaseKey>> TryTake(const EngineOptions& options,
   return std::optional<LeaseKey>(key);
 }
 
-absl::Status TakeAdvisoryLock(const Context& context, pg::Connection& connection) {
+absl::Status TakeAdvisoryLock(const Context& context, pg::Connection& connection,
+                              Renewal& renewal) {
   const absl::Time give_up = std::min(absl::Now() + kPredecessorEnds, context.deadline());
   while (true) {
+    RETURN_IF_ERROR(renewal.Keep());
     // Polled: a session that waits inside pg_advisory_lock holds a snapshot, and CREATE INDEX
     // CONCURRENTLY waits for it.
     ASSIGN_OR_RETURN(pg::Result result, connection.Query("SELECT pg_try_advisory_lock($1) AS taken",
@@ -189,15 +217,16 @@ absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOption
     // An expired lease cannot come back to life, so its connections may be ended before the
     // take-over: one of them may sit in a transaction that holds the lease row.
     if (!seen.was_given_back) {
-      RETURN_IF_ERROR(EndOtherSessions(context, options, connection, seen.token + 1));
+      RETURN_IF_ERROR(EndOlderSessions(context, options, connection, seen.token + 1, nullptr));
     }
     ASSIGN_OR_RETURN(const std::optional<LeaseKey> key,
                      TryTake(options, connection, journal.run_id()));
     if (!key.has_value()) continue;
     Killpoint("lease_taken");
     // Again: a connection may have recorded itself just before the key changed; none can any more.
-    RETURN_IF_ERROR(EndOtherSessions(context, options, connection, key->token));
-    RETURN_IF_ERROR(TakeAdvisoryLock(context, connection));
+    Renewal renewal(connection, *key, options.lease_ttl);
+    RETURN_IF_ERROR(EndOlderSessions(context, options, connection, key->token, &renewal));
+    RETURN_IF_ERROR(TakeAdvisoryLock(context, connection, renewal));
     RETURN_IF_ERROR(TranslateLedgerError(connection
                                              .Query("SELECT migration.register_session($1, $2, $3)",
                                                     key->token, key->holder, "runner")
@@ -209,6 +238,20 @@ absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOption
     Killpoint("lease_ready");
     return *key;
   }
+}
+
+absl::StatusOr<bool> RenewLease(pg::Connection& connection, const LeaseKey& key,
+                                absl::Duration ttl) {
+  // Touches no key column, so it passes the lock of a running step. A lease that ran out stays
+  // lost.
+  ASSIGN_OR_RETURN(
+      pg::Result renewed,
+      connection.Query("UPDATE migration.lease SET heartbeat_at = clock_timestamp(),"
+                       " expires_at = clock_timestamp() + $3 * interval '1 millisecond'"
+                       " WHERE id = 1 AND token = $1 AND holder = $2 AND expires_at > "
+                       "clock_timestamp()",
+                       key.token, key.holder, absl::ToInt64Milliseconds(ttl)));
+  return renewed.affected() == 1;
 }
 
 void ReleaseLease(pg::Connection& connection, const LeaseKey& key) {

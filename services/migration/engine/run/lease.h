@@ -29,6 +29,10 @@ inline constexpr std::int64_t kRunnerAdvisoryLock = 0x6c6f636b73746570;
 absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOptions& options,
                                       pg::Connection& connection, Journal& journal);
 
+// Makes the lease last for `ttl` from now. False when it is not `key`'s any more.
+absl::StatusOr<bool> RenewLease(pg::Connection& connection, const LeaseKey& key,
+                                absl::Duration ttl);
+
 // Gives it back, so that the next runner need not wait for the expiry. Best effort: an error only
 // means waiting.
 void ReleaseLease(pg::Connection& connection, const LeaseKey& key);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger_schema.h"
@@ -79,19 +80,17 @@ DECLARE
     v_token bigint;
     v_until timestamptz := clock_timestamp() + interval '60 seconds';
 BEGIN
+    UPDATE migration.lease AS l SET expires_at = clock_timestamp()
+     WHERE id = 1 AND expires_at > clock_timestamp() AND RUNNER_IS_GONE;
     SELECT * INTO v_old FROM migration.lease WHERE id = 1;
-    IF v_old.expires_at > clock_timestamp() AND NOT (
-           EXISTS (SELECT FROM migration.runner_sessions WHERE token = v_old.token AND purpose = 'runner')
-           AND NOT EXISTS (SELECT FROM migration.runner_sessions s JOIN pg_stat_activity a
-                               ON a.pid = s.pid AND a.backend_start = s.backend_start
-                            WHERE s.token = v_old.token AND s.purpose = 'runner')) THEN
+    IF v_old.expires_at > clock_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = 'LSL01',
             MESSAGE = 'another run is at work: ' || v_old.actor || ' on ' || v_old.host;
     END IF;
     LOOP
         PERFORM pg_stat_clear_snapshot();
-        PERFORM pg_terminate_backend(s.pid) FROM migration.runner_sessions s JOIN pg_stat_activity a
-             ON a.pid = s.pid AND a.backend_start = s.backend_start;
+        -- Not those of a runner that was faster: its token is higher.
+        PERFORM pg_terminate_backend(s.pid) FROM LIVE_SESSIONS WHERE s.token <= v_old.token;
         EXIT WHEN NOT FOUND;
         IF clock_timestamp() > v_until THEN
             RAISE EXCEPTION USING ERRCODE = 'LSL01', MESSAGE = 'a connection of the runner before does not end';
@@ -104,11 +103,12 @@ BEGIN
            actor = current_setting('lockstep.actor'), host = 'script', run_id = current_setting('lockstep.run')::uuid,
            acquired_at = clock_timestamp(), heartbeat_at = clock_timestamp(),
            expires_at = clock_timestamp() + interval '1 day'
-     WHERE id = 1 AND token = v_old.token AND holder = v_old.holder RETURNING token INTO v_token;
+     WHERE id = 1 AND token = v_old.token AND holder = v_old.holder AND expires_at <= clock_timestamp()
+    RETURNING token INTO v_token;
     IF v_token IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'LSL01', MESSAGE = 'another run was faster';
     END IF;
-    DELETE FROM migration.runner_sessions;
+    DELETE FROM migration.runner_sessions WHERE token < v_token;
     PERFORM set_config('lockstep.token', v_token::text, false);
     PERFORM migration.register_session(v_token, current_setting('lockstep.holder')::uuid, 'runner');
     IF NOT pg_try_advisory_lock(ADVISORY) THEN
@@ -116,7 +116,9 @@ BEGIN
     END IF;
 END $lockstep$;
 )sql";
-  sql.replace(sql.find("ADVISORY"), 8, std::to_string(kRunnerAdvisoryLock));
+  sql = absl::StrReplaceAll(sql, {{"ADVISORY", std::to_string(kRunnerAdvisoryLock)},
+                                  {"RUNNER_IS_GONE", RunnerIsGoneSql("l.token")},
+                                  {"LIVE_SESSIONS", kLiveSessions}});
   sql += absl::StrFormat(
       "INSERT INTO migration.runs (run_id, kind, target, state, actor, host)"
       " VALUES (current_setting('lockstep.run')::uuid, %s, %s, 'running', "

@@ -41,6 +41,13 @@ absl::Status Register(pg::Connection& connection, const LeaseKey& key, std::stri
 
 }  // namespace
 
+std::string RunnerIsGoneSql(std::string_view token) {
+  const std::string of_runner =
+      " WHERE s.token = " + std::string(token) + " AND s.purpose = 'runner')";
+  return "(EXISTS (SELECT FROM migration.runner_sessions AS s" + of_runner +
+         " AND NOT EXISTS (SELECT FROM " + kLiveSessions + of_runner + ")";
+}
+
 std::string AssertLeaseSql(const LeaseKey& key) {
   return absl::StrFormat("SELECT migration.assert_lease(%d, %s);\n", key.token,
                          pg::QuoteLiteral(key.holder));

@@ -28,6 +28,16 @@ inline constexpr char kSearchPath[] = "pg_catalog, pg_temp";
 // Name of the runner connection that only administrators may end.
 inline constexpr char kAdministratorPurpose[] = "administrator";
 
+// FROM items: the recorded connections (s) that the server still has (a). It may hide when a
+// connection of another role began; such a one counts as alive.
+inline constexpr char kLiveSessions[] =
+    "migration.runner_sessions AS s JOIN pg_stat_activity AS a ON a.pid = s.pid"
+    " AND (a.backend_start = s.backend_start OR a.backend_start IS NULL)";
+
+// SQL condition: the runner with `token` (an SQL expression) recorded its main connection, and it
+// is gone. A runner never reconnects, so it is finished and its lease need not run out.
+std::string RunnerIsGoneSql(std::string_view token);
+
 // "SELECT migration.assert_lease(...);\n"
 std::string AssertLeaseSql(const LeaseKey& key);
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/pg/connection.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/engine.h"
 #include "tests/integration/services/migration/engine_fixture.h"
@@ -201,6 +202,29 @@ TEST_F(ScriptTest, DeadScriptIsOvertaken) {
   EXPECT_EQ(
       db_.QueryText("SELECT string_agg(state, ',' ORDER BY started_order) FROM migration.runs"),
       "interrupted,succeeded");
+}
+
+TEST_F(ScriptTest, TakesOverFromADeadRunnerButEndsNobodyOvertakingIt) {
+  pg::ConnectionOptions options;
+  options.database_url = db_.url("lockstep_migrator");
+  ASSERT_OK_AND_ASSIGN(const auto older, pg::Connection::Open(options));
+  ASSERT_OK_AND_ASSIGN(const auto newer, pg::Connection::Open(options));
+  // The main connection of runner 5 is gone, its other one is not; 6 is just taking over.
+  db_.Execute(
+      "UPDATE migration.lease SET token = 5, expires_at = now() + interval '1 hour';"
+      " INSERT INTO migration.runner_sessions (pid, backend_start, token, holder, purpose)"
+      " VALUES (1, now(), 5, gen_random_uuid(), 'runner');"
+      " INSERT INTO migration.runner_sessions (pid, backend_start, token, holder, purpose)"
+      " SELECT pid, backend_start, CASE pid WHEN " +
+      std::to_string(older->backend_pid()) +
+      " THEN 5 ELSE 9 END, gen_random_uuid(), 'attendant' FROM pg_stat_activity WHERE pid IN (" +
+      std::to_string(older->backend_pid()) + ", " + std::to_string(newer->backend_pid()) + ")");
+  ASSERT_OK_AND_ASSIGN(const std::string up, NewEngine()->UpgradeScript("head", {}));
+
+  EXPECT_EQ(Psql(db_, up), 0) << errors_;
+
+  EXPECT_FALSE(older->Query("SELECT 1").ok());
+  EXPECT_THAT(newer->Query("SELECT 1"), IsOk());
 }
 
 TEST_F(ScriptTest, IrreversibleNeedsPermission) {

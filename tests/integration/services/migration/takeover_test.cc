@@ -11,11 +11,14 @@
 #include <iterator>
 #include <set>
 #include <thread>
+#include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/time/clock.h"
 #include "common/pg/connection.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/lease.h"
 #include "tests/integration/services/migration/engine_fixture.h"
 
 namespace lockstep::migration {
@@ -84,6 +87,20 @@ class RunnerProcess {
   const std::string output_;
   pid_t pid_ = -1;
   bool has_ended_ = false;
+};
+
+// Does something at the first event of a kind, while the run goes no further.
+class StoppingSink final : public EventSink {
+ public:
+  StoppingSink(std::string kind, absl::AnyInvocable<void()> then)
+      : kind_(std::move(kind)), then_(std::move(then)) {}
+  void OnEvent(const RunEvent& event) override {
+    if (event.kind == kind_ && then_) std::exchange(then_, nullptr)();
+  }
+
+ private:
+  const std::string kind_;
+  absl::AnyInvocable<void()> then_;
 };
 
 class TakeoverTest : public EngineTest {
@@ -186,6 +203,40 @@ TEST_F(TakeoverTest, RunnerThatLostItsLeaseSaysSo) {
 
   EXPECT_EQ(first->Wait(), static_cast<int>(ExitClass::kFailed));
   EXPECT_THAT(first->Output(), HasSubstr("LEASE_LOST"));
+}
+
+TEST_F(TakeoverTest, OvertakenOnItsWayInEndsNoConnectionOfTheNext) {
+  // Stopped with the lease, but before its connection is recorded: nobody can end that.
+  const auto first = Start("upgrade", "head", "lease_taken", "STOP");
+  ASSERT_TRUE(first->WaitUntilStopped()) << first->Output();
+  int exit_code = 0;
+  StoppingSink sink("step_started", [&] {
+    first->Continue();
+    exit_code = first->Wait();
+  });
+
+  EXPECT_THAT(NewEngine()->Upgrade(context_, "head", {}, sink), IsOk());
+
+  EXPECT_EQ(exit_code, static_cast<int>(ExitClass::kFailed));
+  EXPECT_THAT(first->Output(), HasSubstr("LEASE_LOST"));
+  ExpectConverged();
+}
+
+TEST_F(TakeoverTest, LeaseIsRenewedWhileItsHolderWaitsForTheOneBefore) {
+  pg::ConnectionOptions options;
+  options.database_url = db_.url();
+  ASSERT_OK_AND_ASSIGN(const auto other, pg::Connection::Open(options));
+  ASSERT_OK(other->Query("SELECT pg_advisory_lock($1)", kRunnerAdvisoryLock));
+  const auto runner = Start("upgrade", "head");
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (db_.QueryText("SELECT heartbeat_at > acquired_at + interval '1 second' FROM "
+                       "migration.lease") != "t") {
+    ASSERT_LT(absl::Now(), deadline) << "its lease of one second ran out";
+  }
+  ASSERT_OK(other->Query("SELECT pg_advisory_unlock_all()"));
+
+  EXPECT_EQ(runner->Wait(), 0) << runner->Output();
+  ExpectConverged();
 }
 
 TEST_F(TakeoverTest, TenRunnersAtOnceDoTheWorkOnce) {
