@@ -204,7 +204,7 @@ absl::StatusOr<v1::ReleaseItemResponse> InventoryService::Release(
   const auto release = [&](pg::Tx& tx) -> absl::Status {
     ASSIGN_OR_RETURN(const OrderRef order, ResolveOrder(tx, in.order()));
     ASSIGN_OR_RETURN(ItemLedger ledger, LoadLedger(tx, {id}, {order}));
-    RETURN_IF_ERROR(ledger.Release(id, order).status());
+    RETURN_IF_ERROR(ledger.Release(id, order, in.was_completed()).status());
     return SaveLedger(tx, ledger);
   };
   return items_.Change<Response>(call, in, [&](pg::Tx& tx) -> absl::StatusOr<Response> {

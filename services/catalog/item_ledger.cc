@@ -216,7 +216,8 @@ absl::StatusOr<bool> ItemLedger::MarkSold(const Uuid& item_id, const OrderRef& o
   return true;
 }
 
-absl::StatusOr<bool> ItemLedger::Release(const Uuid& item_id, const OrderRef& order) {
+absl::StatusOr<bool> ItemLedger::Release(const Uuid& item_id, const OrderRef& order,
+                                         bool was_completed) {
   ASSIGN_OR_RETURN(LedgerItem * item, Find(item_id));
   for (const std::size_t position : ClaimsOf(order)) {
     if (claims_[position].item_id != item_id) continue;
@@ -224,7 +225,7 @@ absl::StatusOr<bool> ItemLedger::Release(const Uuid& item_id, const OrderRef& or
     Settle(*item, std::nullopt);
     return true;
   }
-  if (item->status == ItemStatus::kSold && HeldUnits(item_id) == 0) {
+  if (was_completed && item->status == ItemStatus::kSold && HeldUnits(item_id) == 0) {
     Settle(*item, std::nullopt);
     return true;
   }

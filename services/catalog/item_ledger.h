@@ -92,8 +92,10 @@ class ItemLedger {
   [[nodiscard]] absl::StatusOr<bool> MarkSold(const ids::Uuid& item_id, const OrderRef& order,
                                               absl::Time sold_at);
   // Gives back what the order holds of the item. Returns false when there is nothing to give back.
-  // An item that was sold before claims were recorded is given back by the order that names it.
-  [[nodiscard]] absl::StatusOr<bool> Release(const ids::Uuid& item_id, const OrderRef& order);
+  // An item that was sold before claims were recorded is given back by an order that
+  // `was_completed`: one that never sold anything must not undo the sale of another.
+  [[nodiscard]] absl::StatusOr<bool> Release(const ids::Uuid& item_id, const OrderRef& order,
+                                             bool was_completed);
   // Another number of units. FAILED_PRECONDITION: ITEM_SOLD, QUANTITY_BELOW_ORDERS.
   [[nodiscard]] absl::Status SetQuantity(const ids::Uuid& item_id, int quantity);
   // A step that people make. FAILED_PRECONDITION: TRANSITION_NOT_ALLOWED.

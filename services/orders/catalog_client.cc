@@ -104,6 +104,7 @@ class GrpcCatalog final : public Catalog {
     request.set_name(ids::ResourceName("inventoryItems", change.item));
     FillKey(change, request.mutable_order());
     request.set_request_id(change.event_id);
+    request.set_was_completed(change.effect == ItemEffect::kReturned);
     rpc::ClientCall call(context, change.event_id, kChangeTimeout);
     pb::ReleaseItemResponse response;
     return FromCatalog(stub_->ReleaseItem(call.context(), request, &response));

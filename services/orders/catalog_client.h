@@ -52,7 +52,7 @@ class Catalog {
   [[nodiscard]] virtual std::vector<absl::Status> MarkSold(const Context& context,
                                                            std::span<const ItemChange> changes) = 0;
 
-  // Gives the unit of one order back.
+  // Gives the unit of one order back (kReleased, kReturned).
   [[nodiscard]] virtual absl::Status ReleaseItem(const Context& context,
                                                  const ItemChange& change) = 0;
 };

@@ -84,7 +84,8 @@ absl::Status AddExisting(const ReportRow& row, const StoredOrder& stored, const 
     case MergeOutcome::kUpdated:
       break;
   }
-  const ItemEffect effect = EffectOf(before.status, merge->after.status);
+  // A report only ever completes orders.
+  const ItemEffect effect = EffectOf(before.status, merge->after.status, false);
   if (effect != ItemEffect::kNone) writes.events.push_back(ItemEvent(merge->after, effect));
   writes.Record(row, ImportOutcome::kUpdated, before.id);
   writes.orders.push_back({.order = std::move(merge->after),

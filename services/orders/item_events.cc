@@ -21,12 +21,18 @@ absl::Status Malformed(const outbox::Event& event) {
       .With("kind", event.kind);
 }
 
+// REQUIRES: effect is not kNone.
+const char* KindOf(ItemEffect effect) {
+  if (effect == ItemEffect::kSold) return kItemSold;
+  return effect == ItemEffect::kReturned ? kItemReturned : kItemReleased;
+}
+
 }  // namespace
 
 outbox::NewEvent ItemEvent(const Order& order, ItemEffect effect) {
   outbox::NewEvent event;
   event.aggregate = ids::ResourceName("inventoryItems", order.inventory_item_id);
-  event.kind = effect == ItemEffect::kSold ? kItemSold : kItemReleased;
+  event.kind = KindOf(effect);
   JsonObject payload;
   payload.Text("inventory_item", event.aggregate)
       .Text("order", ids::ResourceName("orders", order.id))
@@ -43,6 +49,8 @@ absl::StatusOr<ItemChange> ParseItemEvent(const outbox::Event& event) {
     change.effect = ItemEffect::kSold;
   } else if (event.kind == kItemReleased) {
     change.effect = ItemEffect::kReleased;
+  } else if (event.kind == kItemReturned) {
+    change.effect = ItemEffect::kReturned;
   } else {
     return Malformed(event);
   }

@@ -1,4 +1,5 @@
-// What orders tell the catalog about items, through the outbox: item_sold and item_released.
+// What orders tell the catalog about items, through the outbox: item_sold, item_released (the order
+// ends without a sale) and item_returned (a completed sale is undone).
 #pragma once
 
 #include <span>
@@ -19,6 +20,7 @@ namespace lockstep::orders {
 
 inline constexpr char kItemSold[] = "item_sold";
 inline constexpr char kItemReleased[] = "item_released";
+inline constexpr char kItemReturned[] = "item_returned";
 
 // The event that tells of `effect` for the item of `order`. REQUIRES: effect is not kNone; an order
 // that sells has sold_at.
@@ -28,7 +30,7 @@ inline constexpr char kItemReleased[] = "item_released";
 // write.
 [[nodiscard]] absl::StatusOr<ItemChange> ParseItemEvent(const outbox::Event& event);
 
-// The delivery function of the dispatcher: all sales of a batch in one call, releases one by one.
+// The delivery function of the dispatcher: all sales of a batch in one call, the others one by one.
 [[nodiscard]] outbox::DeliverBatch DeliverTo(Catalog& catalog);
 
 }  // namespace lockstep::orders

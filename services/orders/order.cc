@@ -86,10 +86,10 @@ absl::Status CheckEtag(const Order& order, std::string_view etag) {
       .With("order", order.id.text());
 }
 
-ItemEffect EffectOf(OrderStatus from, OrderStatus to) {
+ItemEffect EffectOf(OrderStatus from, OrderStatus to, bool has_been_completed) {
   if (from == to) return ItemEffect::kNone;
   if (to == kCompleted) return ItemEffect::kSold;
-  if (IsFinal(to)) return ItemEffect::kReleased;
+  if (IsFinal(to)) return has_been_completed ? ItemEffect::kReturned : ItemEffect::kReleased;
   return ItemEffect::kNone;
 }
 

@@ -108,11 +108,18 @@ struct Order {
 [[nodiscard]] absl::Status CheckEtag(const Order& order, std::string_view etag);
 
 // What a transition means for the item behind the order.
-enum class ItemEffect { kNone, kSold, kReleased };
+enum class ItemEffect {
+  kNone,
+  kSold,
+  kReleased,  // the order ends without a sale: it gives back a unit that it holds, if any
+  kReturned,  // a completed sale is undone: the unit comes back, also one whose sale is older than
+              // the record of who holds what
+};
 
 // The effect of moving from `from` to `to`: completing sells the item; cancelling, returning and
-// refunding before or after completion gives it back.
-[[nodiscard]] ItemEffect EffectOf(OrderStatus from, OrderStatus to);
+// refunding gives it back. `has_been_completed`: the order was completed once; its status alone
+// does not tell when it is disputed.
+[[nodiscard]] ItemEffect EffectOf(OrderStatus from, OrderStatus to, bool has_been_completed);
 
 // `order` in status `to`. Errors, FAILED_PRECONDITION: ORDER_STATUS_FINAL, TRANSITION_NOT_ALLOWED;
 // SALE_TIME_MISSING for completing an order without sold_at. The status that it has is OK and

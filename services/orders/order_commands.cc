@@ -180,7 +180,8 @@ absl::StatusOr<Order> TransitionOrder(pg::Tx& tx, const OrderId& id, OrderStatus
   RETURN_IF_ERROR(CheckEtag(before, etag));
   ASSIGN_OR_RETURN(Order after, Transition(before, to));
   if (after.status == before.status) return before;
-  const ItemEffect effect = EffectOf(before.status, after.status);
+  ASSIGN_OR_RETURN(const bool has_been_completed, HasBeenCompleted(tx, before));
+  const ItemEffect effect = EffectOf(before.status, after.status, has_been_completed);
   if (effect == ItemEffect::kSold) RETURN_IF_ERROR(CheckItemUnsold(tx, after));
   RETURN_IF_ERROR(SaveOrder(tx, after));
   JsonObject details;

@@ -305,6 +305,15 @@ absl::StatusOr<OrderEvent> EventFromRow(const pg::Row& row) {
   return event;
 }
 
+absl::StatusOr<bool> HasBeenCompleted(pg::Tx& tx, const Order& order) {
+  if (order.status != OrderStatus::kDisputed) return order.status == OrderStatus::kCompleted;
+  ASSIGN_OR_RETURN(std::optional<pg::Row> row,
+                   tx.Maybe("SELECT 1 AS one FROM transactions.order_events e WHERE e.order_id = $1"
+                            "   AND 'completed' IN (e.from_status, e.to_status) LIMIT 1",
+                            order.id.text()));
+  return row.has_value();
+}
+
 absl::StatusOr<std::optional<RecordedPayout>> LastPayout(pg::Tx& tx, const OrderId& id) {
   ASSIGN_OR_RETURN(
       std::optional<pg::Row> row,

@@ -76,6 +76,9 @@ struct OrderEvent {
 [[nodiscard]] absl::Status AppendEvent(pg::Tx& tx, const OrderEvent& event);
 [[nodiscard]] absl::StatusOr<OrderEvent> EventFromRow(const pg::Row& row);
 
+// Whether the order is completed or, when it is disputed, was so before: its history tells.
+[[nodiscard]] absl::StatusOr<bool> HasBeenCompleted(pg::Tx& tx, const Order& order);
+
 // The payout that was recorded last, by RecordPayout or an import.
 struct RecordedPayout {
   std::string reference;

@@ -185,6 +185,21 @@ TEST_F(InventoryTest, ReserveReleaseAndSaleAreIdempotentByOrder) {
   EXPECT_EQ(late.inventory_item().status(), v1::INVENTORY_STATUS_RESERVED);
 }
 
+TEST_F(InventoryTest, OnlyACompletedOrderGivesBackAnItemThatNobodyHolds) {
+  const v1::InventoryItem item = MakeItem(product_, size_, kBought);
+  db_.Execute("UPDATE products.inventory SET status = 'sold'");
+
+  ASSERT_OK_AND_ASSIGN(const auto cancelled, Release(item.name(), kOrder1));
+  EXPECT_EQ(cancelled.inventory_item().status(), v1::INVENTORY_STATUS_SOLD);
+  EXPECT_EQ(cancelled.inventory_item().etag(), GetItem(item.name()).etag());
+  v1::ReleaseItemRequest request;
+  request.set_name(item.name());
+  request.mutable_order()->set_order(kOrder1);
+  request.set_was_completed(true);
+  ASSERT_OK_AND_ASSIGN(const auto returned, Call(inventory_, &Inventory::ReleaseItem, request));
+  EXPECT_EQ(returned.inventory_item().status(), v1::INVENTORY_STATUS_IN_STOCK);
+}
+
 TEST_F(InventoryTest, EventsAreAppliedOnce) {
   const v1::InventoryItem item = MakeItem(product_, size_, kBought);
   const std::string event = "00000000-0000-4000-8000-000000000009";

@@ -191,6 +191,32 @@ TEST_F(OrderServiceTest, TransitionsTellTheCatalogAndTheHistory) {
                                      "transitioned", "transitioned", "transitioned"));
 }
 
+TEST_F(OrderServiceTest, OnlyACompletedOrderReturnsAnItem) {
+  const std::string item = NewItem();
+  const std::string status = "SELECT status FROM products.inventory WHERE id = '" + item + "'";
+  // Sold by an order of the legacy table: the catalog has no record of who holds it.
+  database_.Execute("UPDATE products.inventory SET status = 'sold' WHERE id = '" + item + "'");
+  ASSERT_OK_AND_ASSIGN(pb::Order pending, Create("ebay_1", item, 100, "2024-03-01T12:00:00Z"));
+  ASSERT_OK(Move(pending.name(), pb::ORDER_STATUS_CANCELLED));
+  ASSERT_OK_AND_ASSIGN(pb::Order shipped, Create("ebay_2", item, 100, "2024-03-01T12:00:00Z"));
+  ASSERT_OK(Move(shipped.name(), pb::ORDER_STATUS_CONFIRMED));
+  ASSERT_OK(Move(shipped.name(), pb::ORDER_STATUS_SHIPPED));
+  ASSERT_OK(Move(shipped.name(), pb::ORDER_STATUS_DISPUTED));
+  ASSERT_OK(Move(shipped.name(), pb::ORDER_STATUS_REFUNDED));
+  ASSERT_OK(Deliver());
+  EXPECT_EQ(database_.QueryText(status), "sold");
+
+  database_.Execute(
+      "INSERT INTO transactions.orders (platform_id, inventory_item_id, external_id, status,"
+      " sold_at) SELECT id, '" +
+      item + "', 'ebay_3', 'completed', '2024-03-01' FROM core.platforms WHERE slug = 'ebay'");
+  ASSERT_OK_AND_ASSIGN(pb::ListOrdersResponse page, List("external_id = \"ebay_3\""));
+  ASSERT_OK(Move(page.orders(0).name(), pb::ORDER_STATUS_DISPUTED));
+  ASSERT_OK(Move(page.orders(0).name(), pb::ORDER_STATUS_REFUNDED));
+  ASSERT_OK(Deliver());
+  EXPECT_EQ(database_.QueryText(status), "in_stock");
+}
+
 TEST_F(OrderServiceTest, AnItemIsSoldOnce) {
   const std::string item = NewItem();
   ASSERT_OK_AND_ASSIGN(pb::Order first, Create("ebay_1", item, 100, "2024-03-01T12:00:00Z"));

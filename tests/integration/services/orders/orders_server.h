@@ -99,12 +99,17 @@ class SqlCatalog final : public Catalog {
     if (is_down) return Error(absl::StatusCode::kUnavailable, "CATALOG_UNREACHABLE", "down");
     applied_events.insert(change.event_id);
     return pool_.Write(context, [&](pg::Tx& tx) -> absl::Status {
-      RETURN_IF_ERROR(tx.Execute("DELETE FROM products.item_orders WHERE inventory_item_id = $1",
-                                 change.item.text())
-                          .status());
+      ASSIGN_OR_RETURN(const std::int64_t deleted,
+                       tx.Execute("DELETE FROM products.item_orders WHERE inventory_item_id = $1"
+                                  "   AND (order_id = $2 OR external_order_id = $3)",
+                                  change.item.text(), change.order.text(), change.external_id));
+      // Only the return of a completed sale gives back what nobody is recorded to hold.
+      if (deleted == 0 && change.effect != ItemEffect::kReturned) return absl::OkStatus();
       return tx
-          .Execute("UPDATE products.inventory SET status = 'in_stock' WHERE id = $1",
-                   change.item.text())
+          .Execute(
+              "UPDATE products.inventory i SET status = 'in_stock' WHERE i.id = $1 AND NOT"
+              " EXISTS (SELECT FROM products.item_orders c WHERE c.inventory_item_id = i.id)",
+              change.item.text())
           .status();
     });
   }

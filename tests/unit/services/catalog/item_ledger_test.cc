@@ -133,19 +133,27 @@ TEST_F(ItemLedgerTest, ReleasesWhatTheOrderHolds) {
   Item(ItemStatus::kInStock);
   ASSERT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
 
-  EXPECT_THAT(ledger_.Release(item_, second_), IsOkAndHolds(false));
-  EXPECT_THAT(ledger_.Release(item_, first_), IsOkAndHolds(true));
+  EXPECT_THAT(ledger_.Release(item_, second_, true), IsOkAndHolds(false));
+  EXPECT_THAT(ledger_.Release(item_, first_, false), IsOkAndHolds(true));
   EXPECT_EQ(status(), ItemStatus::kInStock);
   EXPECT_EQ(ledger_.items().at(item_).shelf_life_days, std::nullopt);
-  EXPECT_THAT(ledger_.Release(item_, first_), IsOkAndHolds(false));
+  EXPECT_THAT(ledger_.Release(item_, first_, false), IsOkAndHolds(false));
   EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold), IsOkAndHolds(true));
 }
 
 TEST_F(ItemLedgerTest, ReleasesItemsThatWereSoldBeforeClaimsWereKept) {
   Item(ItemStatus::kSold);
 
-  EXPECT_THAT(ledger_.Release(item_, first_), IsOkAndHolds(true));
+  EXPECT_THAT(ledger_.Release(item_, first_, true), IsOkAndHolds(true));
   EXPECT_EQ(status(), ItemStatus::kInStock);
+}
+
+TEST_F(ItemLedgerTest, AnOrderThatSoldNothingDoesNotUndoAnOlderSale) {
+  Item(ItemStatus::kSold);
+
+  EXPECT_THAT(ledger_.Release(item_, first_, false), IsOkAndHolds(false));
+  EXPECT_EQ(status(), ItemStatus::kSold);
+  EXPECT_FALSE(ledger_.items().at(item_).is_changed);
 }
 
 TEST_F(ItemLedgerTest, KeepsTheQuantityOfSoldItemsAndOfOrders) {

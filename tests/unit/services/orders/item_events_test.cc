@@ -32,7 +32,8 @@ outbox::Event Stored(const outbox::NewEvent& event) {
 
 TEST(ItemEvent, IsReadBackAsItWasWritten) {
   const Order order = Sold();
-  for (const ItemEffect effect : {ItemEffect::kSold, ItemEffect::kReleased}) {
+  for (const ItemEffect effect :
+       {ItemEffect::kSold, ItemEffect::kReleased, ItemEffect::kReturned}) {
     const outbox::Event event = Stored(ItemEvent(order, effect));
     EXPECT_EQ(event.aggregate, "inventoryItems/" + order.inventory_item_id.text());
     ASSERT_OK_AND_ASSIGN(ItemChange change, ParseItemEvent(event));

@@ -68,7 +68,7 @@ TEST_P(Pairs, FollowTheTable) {
     EXPECT_EQ(moved->status, to_);
   } else if (from_ == to_) {
     ASSERT_OK(moved);
-    EXPECT_EQ(EffectOf(from_, to_), ItemEffect::kNone);
+    EXPECT_EQ(EffectOf(from_, to_, true), ItemEffect::kNone);
   } else {
     EXPECT_THAT(moved,
                 StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -101,11 +101,14 @@ TEST(Transition, CompletingNeedsASaleTime) {
 }
 
 TEST(EffectOf, SellsAndReleasesItems) {
-  EXPECT_EQ(EffectOf(kAuthenticated, kCompleted), ItemEffect::kSold);
-  EXPECT_EQ(EffectOf(kPending, kCancelled), ItemEffect::kReleased);
-  EXPECT_EQ(EffectOf(kCompleted, kReturned), ItemEffect::kReleased);
-  EXPECT_EQ(EffectOf(kCompleted, kDisputed), ItemEffect::kNone);
-  EXPECT_EQ(EffectOf(kPending, kConfirmed), ItemEffect::kNone);
+  EXPECT_EQ(EffectOf(kAuthenticated, kCompleted, false), ItemEffect::kSold);
+  EXPECT_EQ(EffectOf(kDisputed, kCompleted, true), ItemEffect::kSold);
+  EXPECT_EQ(EffectOf(kPending, kCancelled, false), ItemEffect::kReleased);
+  EXPECT_EQ(EffectOf(kDisputed, kRefunded, false), ItemEffect::kReleased);
+  EXPECT_EQ(EffectOf(kDisputed, kRefunded, true), ItemEffect::kReturned);
+  EXPECT_EQ(EffectOf(kCompleted, kReturned, true), ItemEffect::kReturned);
+  EXPECT_EQ(EffectOf(kCompleted, kDisputed, true), ItemEffect::kNone);
+  EXPECT_EQ(EffectOf(kPending, kConfirmed, false), ItemEffect::kNone);
 }
 
 TEST(OrderStatusFromText, KnowsTheTenAndNoOther) {
