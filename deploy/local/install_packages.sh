@@ -67,7 +67,7 @@ fi
 
 # npm writes node_modules/.package-lock.json last, so an interrupted install is repeated.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  say "installing the npm tools (buf, google-proto-files)"
+  say "installing the npm tools (buf, google-proto-files, dbmate)"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   touch node_modules/.package-lock.json
 fi
