@@ -49,13 +49,20 @@ prepare_database() {
   migrate upgrade head >&2
 }
 
+# True when the running process began before its binary was built. The pid file is as old as the process.
+is_outdated() { [ "$bin/lockstep-$1" -nt "$local_dir/run/$1.pid" ]; }
+
+outdated=()
 start_service() {
-  local service=$1 user=${1}_app
+  local service=$1 user=${1}_app url
   [ "$service" = migration ] && user=lockstep_migrator
-  is_running "$service" && return
+  if is_running "$service"; then
+    ! is_outdated "$service" || outdated+=("$service")
+    return
+  fi
   say "starting $service on 127.0.0.1:${port_of[$service]}"
-  LOCKSTEP_DATABASE_URL=$(deploy/local/postgres.sh url "$user") \
-    setsid "$bin/lockstep-$service" --listen "127.0.0.1:${port_of[$service]}" \
+  url=$(deploy/local/postgres.sh url "$user")
+  LOCKSTEP_DATABASE_URL=$url setsid "$bin/lockstep-$service" --listen "127.0.0.1:${port_of[$service]}" \
     >>"$local_dir/log/$service.log" 2>&1 </dev/null &
   echo $! >"$local_dir/run/$service.pid"
 }
@@ -98,3 +105,7 @@ for service in "${services[@]}"; do start_service "$service"; done
 await_services
 import_sample
 print_tour
+if [ "${#outdated[@]}" -gt 0 ]; then
+  say "WARNING: built again since they were started, and the old ones are still running: ${outdated[*]}"
+  say "restart with: make down && make up"
+fi
