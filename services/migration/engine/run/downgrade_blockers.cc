@@ -1,10 +1,16 @@
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <set>
+#include <utility>
 
+#include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/rehearsal.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/undo.h"
 
@@ -16,25 +22,31 @@ class Finder {
   Finder(pg::Connection& connection, const AppliedState& state, const RunOptions& run)
       : connection_(connection), state_(state), run_(run) {}
 
-  absl::Status Look(const Revision& revision);
-  // What the undo of `revision` changes before those that follow.
-  void Undone(const Revision& revision);
+  // Looks at what stands against the undo of one item. Call in the order of the plan.
+  absl::Status Look(const Plan& plan, std::size_t item, const Graph& graph);
+  const std::vector<DowngradeBlocker>& found() const { return found_; }
   std::vector<DowngradeBlocker> Take() { return std::move(found_); }
+  // The last item whose guard refuses now and may be silent in its turn, or cannot be asked now.
+  std::optional<std::size_t> last_unsure() const { return last_unsure_; }
 
  private:
   absl::Status LookAtInstances(const Revision& revision);
-  absl::Status LookAtGuard(const Revision& revision);
+  absl::Status LookAtGuard(const Revision& revision, std::size_t item);
+  // What the undo of `revision` changes before those that follow.
+  void Undone(const Revision& revision);
   bool MayChangeBefore(const Script& guard) const;
 
   pg::Connection& connection_;
   const AppliedState& state_;
   const RunOptions& run_;
-  std::set<std::string> changed_;  // tables that earlier undos of the plan change
-  bool has_hidden_changes_ = false;
+  std::set<std::string> changed_;      // tables that earlier undos of the plan change
+  std::set<std::string> hides_among_;  // services in whose schemas hidden code may change any
+  std::optional<std::size_t> last_unsure_;
   std::vector<DowngradeBlocker> found_;
 };
 
-absl::Status Finder::Look(const Revision& revision) {
+absl::Status Finder::Look(const Plan& plan, std::size_t item, const Graph& graph) {
+  const Revision& revision = graph.at(plan.items[item].position);
   if (!revision.irreversible_reason.empty()) {
     absl::Status refusal;
     if (!run_.allow_irreversible) {
@@ -50,7 +62,9 @@ absl::Status Finder::Look(const Revision& revision) {
                       refusal});
   }
   RETURN_IF_ERROR(LookAtInstances(revision));
-  return LookAtGuard(revision);
+  RETURN_IF_ERROR(LookAtGuard(revision, item));
+  Undone(revision);
+  return absl::OkStatus();
 }
 
 absl::Status Finder::LookAtInstances(const Revision& revision) {
@@ -72,43 +86,44 @@ absl::Status Finder::LookAtInstances(const Revision& revision) {
   return absl::OkStatus();
 }
 
-absl::Status Finder::LookAtGuard(const Revision& revision) {
+absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
   const auto applied = state_.revisions.find(revision.id);
   if (applied == state_.revisions.end() || !applied->second.is_complete) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Script guard, LoadArchivedScript(connection_, revision.id, 0, "guard"));
   if (guard.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(connection_.Script("BEGIN READ ONLY").status());
   auto asked = AskGuard(connection_, guard);
+  if (connection_.is_lost()) return asked.status();
   RETURN_IF_ERROR(connection_.Script("ROLLBACK").status());
-  // A guard that cannot run now may speak of what a later revision changed; it is asked again in
-  // its turn.
-  if (!asked.ok() || asked->empty()) return absl::OkStatus();
-  absl::Status refusal;
-  if (!run_.archive || !revision.irreversible_reason.empty()) {
-    refusal = GuardRefused(revision, *asked);
-  } else if (!revision.archive_forbidden_reason.empty()) {
-    refusal = Error(absl::StatusCode::kFailedPrecondition, "ARCHIVE_FORBIDDEN",
-                    "revision " + revision.id + " forbids keeping what its undo destroys: " +
-                        revision.archive_forbidden_reason);
+  if (!asked.ok()) {
+    // It may speak of what a later revision changed.
+    const std::vector<GuardFinding> anything = {{.what = "", .count = 1}};
+    if (!RefusalOf(revision, anything, run_.archive).ok()) last_unsure_ = item;
+    return absl::OkStatus();
   }
-  // Undoing what comes before may take away what the guard counts (rows that the later revision
-  // itself inserted).
-  if (MayChangeBefore(guard)) refusal = absl::OkStatus();
+  const absl::Status refusal = RefusalOf(revision, *asked, run_.archive);
+  const bool may_vanish = !asked->empty() && MayChangeBefore(guard);
+  if (may_vanish && !refusal.ok()) last_unsure_ = item;
   for (const GuardFinding& finding : *asked) {
     found_.push_back(
-        {{.kind = revision.archive_forbidden_reason.empty() ? "guard" : "archive_forbidden",
-          .revision = revision.id,
-          .what = finding.what,
-          .count = finding.count},
-         refusal});
+        {.blocker = {.kind =
+                         revision.archive_forbidden_reason.empty() ? "guard" : "archive_forbidden",
+                     .revision = revision.id,
+                     .what = finding.what,
+                     .count = finding.count},
+         .refusal = refusal,
+         .may_vanish = may_vanish});
   }
   return absl::OkStatus();
 }
 
 bool Finder::MayChangeBefore(const Script& guard) const {
-  return has_hidden_changes_ || guard.is_opaque ||
-         std::any_of(guard.facts.read.begin(), guard.facts.read.end(),
-                     [&](const std::string& table) { return changed_.contains(table); });
+  if (guard.is_opaque) return !changed_.empty() || !hides_among_.empty();
+  return std::any_of(
+      guard.facts.read.begin(), guard.facts.read.end(), [&](const std::string& table) {
+        return changed_.contains(table) ||
+               hides_among_.contains(std::string(OwnerOf(table.substr(0, table.find('.')))));
+      });
 }
 
 void Finder::Undone(const Revision& revision) {
@@ -116,7 +131,8 @@ void Finder::Undone(const Revision& revision) {
     const ScriptFacts& facts = step.down.facts;
     changed_.insert(facts.written.begin(), facts.written.end());
     changed_.insert(facts.rows_destroyed_in.begin(), facts.rows_destroyed_in.end());
-    has_hidden_changes_ = has_hidden_changes_ || facts.has_hidden_code || step.down.is_opaque;
+    // The boundary of a step (boundary.h) holds for what it hides as well.
+    if (facts.has_hidden_code || step.down.is_opaque) hides_among_.insert(revision.service);
   }
 }
 
@@ -128,12 +144,30 @@ absl::StatusOr<std::vector<DowngradeBlocker>> FindDowngradeBlockers(pg::Connecti
                                                                     const Plan& plan,
                                                                     const RunOptions& run) {
   Finder finder(connection, state, run);
-  for (const PlanItem& item : plan.items) {
-    const Revision& revision = graph.at(item.position);
-    RETURN_IF_ERROR(finder.Look(revision));
-    finder.Undone(revision);
+  for (std::size_t i = 0; i < plan.items.size(); ++i) {
+    RETURN_IF_ERROR(finder.Look(plan, i, graph));
   }
   return finder.Take();
+}
+
+absl::Status MayDowngrade(RunSession& session, const AppliedState& state, const Plan& plan,
+                          const RunOptions& run) {
+  Finder finder(session.connection, state, run);
+  for (std::size_t i = 0; i < plan.items.size(); ++i) {
+    RETURN_IF_ERROR(finder.Look(plan, i, session.graph));
+  }
+  for (const DowngradeBlocker& found : finder.found()) {
+    if (!found.may_vanish) RETURN_IF_ERROR(found.refusal);
+  }
+  killpoint::Killpoint("downgrade_checked");
+  if (!finder.last_unsure().has_value()) return absl::OkStatus();
+  const absl::Status rehearsed = RehearseGuards(session, plan, state, run, *finder.last_unsure());
+  if (ReasonOf(rehearsed) != "REHEARSAL_IMPOSSIBLE") return rehearsed;
+  session.journal.Emit(
+      {.kind = "warning",
+       .message = "what guards will find in their turn is not known: " + MessageOf(rehearsed)});
+  for (const DowngradeBlocker& found : finder.found()) RETURN_IF_ERROR(found.refusal);
+  return absl::OkStatus();
 }
 
 }  // namespace lockstep::migration

@@ -214,9 +214,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     report.nothing_to_do = true;
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const auto blockers,
-                   FindDowngradeBlockers(session.connection, session.graph, state, plan, run));
-  for (const DowngradeBlocker& found : blockers) RETURN_IF_ERROR(found.refusal);
+  RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   Touched touched;
   for (const PlanItem& item : plan.items) {

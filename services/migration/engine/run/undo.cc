@@ -87,7 +87,15 @@ absl::StatusOr<std::vector<GuardFinding>> AskGuard(pg::Connection& connection,
   return findings;
 }
 
-absl::Status GuardRefused(const Revision& revision, const std::vector<GuardFinding>& findings) {
+absl::Status RefusalOf(const Revision& revision, const std::vector<GuardFinding>& findings,
+                       bool archive) {
+  if (findings.empty()) return absl::OkStatus();
+  // An irreversible revision goes only when its guard finds nothing; keeping a copy would not make
+  // it right.
+  if (archive && revision.irreversible_reason.empty()) {
+    return revision.archive_forbidden_reason.empty() ? absl::OkStatus()
+                                                     : ForbidArchive(revision, findings);
+  }
   std::string list;
   for (const GuardFinding& finding : findings) {
     list += "\n  " + finding.what + ": " + std::to_string(finding.count);
@@ -130,15 +138,9 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
       findings = *std::move(asked);
     }
   }
-  // An irreversible revision goes only when its guard finds nothing; keeping a copy would not make
-  // it right.
-  const bool may_archive = request.archive && task.revision.irreversible_reason.empty();
-  if (!findings.empty() && !may_archive) return GuardRefused(task.revision, findings);
-  if (!task.revision.archive_forbidden_reason.empty()) {
-    if (!findings.empty()) return ForbidArchive(task.revision, findings);
-    return prepared;
-  }
-  if (may_archive) {
+  RETURN_IF_ERROR(RefusalOf(task.revision, findings, request.archive));
+  if (request.archive && task.revision.irreversible_reason.empty() &&
+      task.revision.archive_forbidden_reason.empty()) {
     RETURN_IF_ERROR(KeepWhatGoes(session, task, request.asks_guard, connection, prepared));
     killpoint::Killpoint("undo_archived");
   }

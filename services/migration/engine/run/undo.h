@@ -36,8 +36,10 @@ struct GuardFinding {
 
 absl::StatusOr<std::vector<GuardFinding>> AskGuard(pg::Connection& connection, const Script& guard);
 
-// GUARD_REFUSED with everything that was found in the message.
-absl::Status GuardRefused(const Revision& revision, const std::vector<GuardFinding>& findings);
+// Whether what was found stands against the undo: OK when nothing was found or when archiving keeps
+// it; else GUARD_REFUSED with everything that was found in the message, or ARCHIVE_FORBIDDEN.
+absl::Status RefusalOf(const Revision& revision, const std::vector<GuardFinding>& findings,
+                       bool archive);
 
 // For RunTransactionalStep. GUARD_REFUSED, ARCHIVE_FORBIDDEN, ARCHIVE_IMPOSSIBLE.
 absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,

@@ -223,19 +223,6 @@ TEST_F(UndoTest, ExpiredArchivesArePurged) {
   EXPECT_THAT(left, SizeIs(1));
 }
 
-TEST_F(UndoTest, LaterUndoMayEmptyAnEarlierGuard) {
-  folder_.AddRevision("catalog", "aaaa");
-  folder_.Write("catalog/aaaa_x/guard.sql",
-                "SELECT 'rows' AS what, count(*) AS count FROM core.t_aaaa;\n");
-  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
-                {{"up.sql", "INSERT INTO core.t_aaaa VALUES (gen_random_uuid());"},
-                 {"down.sql", "DELETE FROM core.t_aaaa;"},
-                 {"verify.sql", "SELECT id FROM core.t_aaaa WHERE id IS NULL;"}});
-  ASSERT_OK(Upgrade());
-
-  EXPECT_THAT(Downgrade("base"), IsOk());
-}
-
 TEST_F(UndoTest, HalfAppliedRevisionIsGuardedAsFarAsItWent) {
   WriteRevision("aaaa", "steps { name: \"one\" }\nsteps { name: \"two\" }\n",
                 {{"01_one.up.sql", "CREATE TABLE core.one (id int PRIMARY KEY);"},

@@ -1,0 +1,78 @@
+#include "services/migration/engine/run/lock_retry.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/pg/sqlstate.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace lockstep::migration {
+namespace {
+
+// 100 ms, doubling up to 5 s, each between half and the whole of that, so that competitors spread.
+absl::Duration Backoff(int tries) {
+  static thread_local std::mt19937 generator{std::random_device{}()};
+  const absl::Duration full =
+      std::min(absl::Milliseconds(100) * (1 << std::min(tries, 6)), absl::Seconds(5));
+  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
+}
+
+absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
+  const std::vector<LockHolder> holders = session.attendant.last_holders();
+  std::string who;
+  for (const LockHolder& holder : holders) who += "\n  " + holder.text();
+  return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
+               task.text() + " did not get its locks within " +
+                   std::to_string(task.step.limits.retry_for_seconds) + " s (" +
+                   DescribeDatabaseError(cause) + ")" + (who.empty() ? "" : "; blocked by:" + who))
+      .With("blocker_pid", holders.empty() ? 0 : holders.front().pid);
+}
+
+}  // namespace
+
+bool IsAboutLocks(const absl::Status& status) {
+  const std::string state = pg::SqlStateOf(status);
+  return state == "55P03" || state == "40P01" || state == "40001";
+}
+
+absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
+                          absl::FunctionRef<absl::Status()> attempt) {
+  const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
+  for (int tries = 0;; ++tries) {
+    RETURN_IF_ERROR(MayGoOn(session));
+    absl::Status status;
+    {
+      // The attendant watches the session's own connection only.
+      std::optional<Attendant::Watch> watch;
+      if (&connection == &session.connection) {
+        watch.emplace(session.attendant, task.Event("", ""));
+      }
+      status = attempt();
+    }
+    if (connection.is_lost()) return status;
+    if (connection.is_in_transaction()) {
+      RETURN_IF_ERROR(connection.Script("ROLLBACK").status());
+    }
+    if (status.ok() || !IsAboutLocks(status)) return status;
+    if (absl::Now() >= give_up) return Blocked(session, task, status);
+    Happening retry =
+        task.Event("step_retried", task.text() + " was rolled back (" +
+                                       DescribeDatabaseError(status) + ") and will be tried again");
+    retry.details["sqlstate"] = pg::SqlStateOf(status);
+    retry.details["attempt"] = tries + 1;
+    session.journal.Emit(std::move(retry));
+    // Nothing is locked while we wait, and the log in the ledger says why.
+    RETURN_IF_ERROR(FlushEvents(session));
+    const absl::Duration pause =
+        std::min(Backoff(tries), std::max(give_up - absl::Now(), absl::Milliseconds(1)));
+    RETURN_IF_ERROR(Sleep(session.context, pause));
+  }
+}
+
+}  // namespace lockstep::migration
