@@ -1,7 +1,6 @@
 #include "services/migration/engine/run/archive.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/statement_text.h"
 #include "services/migration/engine/sql.h"
 
 namespace lockstep::migration {
@@ -19,29 +19,12 @@ namespace {
 using pg::QuoteIdentifier;
 using pg::QuoteLiteral;
 
-// "schema"."table"
-std::string Quoted(const std::string& table) {
-  const std::size_t dot = table.find('.');
-  return QuoteIdentifier(table.substr(0, dot)) + "." + QuoteIdentifier(table.substr(dot + 1));
-}
-
 std::string BareName(const std::string& table) { return table.substr(table.find('.') + 1); }
 
 std::vector<std::string> QuotedAll(const std::vector<std::string>& names) {
   std::vector<std::string> quoted;
   for (const std::string& name : names) quoted.push_back(QuoteIdentifier(name));
   return quoted;
-}
-
-bool HasWords(const std::string& statement, std::string_view words) {
-  std::string lower;
-  for (const char c : statement) {
-    const char next = std::isspace(static_cast<unsigned char>(c)) != 0
-                          ? ' '
-                          : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (next != ' ' || lower.empty() || lower.back() != ' ') lower += next;
-  }
-  return lower.find(words) != std::string::npos;
 }
 
 absl::Status Impossible(const StepTask& task, const std::string& table, const std::string& why) {
@@ -80,7 +63,7 @@ class Keeper {
 absl::StatusOr<bool> Keeper::Exists(const std::string& table) {
   ASSIGN_OR_RETURN(
       pg::Result result,
-      connection_.Query("SELECT to_regclass($1) IS NOT NULL AS is_there", Quoted(table)));
+      connection_.Query("SELECT to_regclass($1) IS NOT NULL AS is_there", QuotedName(table)));
   return result[0].Get<bool>("is_there");
 }
 
@@ -120,7 +103,7 @@ absl::StatusOr<std::int64_t> Keeper::Copy(const std::string& schema, const std::
   ASSIGN_OR_RETURN(
       pg::Result copied,
       connection_.Query("CREATE TABLE " + schema + "." + QuoteIdentifier(BareName(table)) +
-                        " AS SELECT " + columns + " FROM " + Quoted(table) + where));
+                        " AS SELECT " + columns + " FROM " + QuotedName(table) + where));
   return copied.affected();
 }
 
@@ -161,8 +144,9 @@ absl::Status Keeper::CopyColumns(const std::string& table,
   for (const std::string& column : columns)
     filled.push_back(QuoteIdentifier(column) + " IS NOT NULL");
   const std::string where = " WHERE " + absl::StrJoin(filled, " OR ");
-  ASSIGN_OR_RETURN(pg::Result any, connection_.Query("SELECT EXISTS (SELECT FROM " + Quoted(table) +
-                                                     where + ") AS has_values"));
+  ASSIGN_OR_RETURN(pg::Result any,
+                   connection_.Query("SELECT EXISTS (SELECT FROM " + QuotedName(table) + where +
+                                     ") AS has_values"));
   if (!any[0].Get<bool>("has_values")) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       pg::Result key,
@@ -171,7 +155,7 @@ absl::Status Keeper::CopyColumns(const std::string& table,
           "   AND a.attnum = ANY (i.indkey::smallint[])"
           " WHERE i.indisprimary AND i.indrelid = to_regclass($1)"
           " ORDER BY array_position(i.indkey::smallint[], a.attnum)",
-          Quoted(table)));
+          QuotedName(table)));
   if (key.empty()) {
     return Impossible(task_, table,
                       "it has no primary key, so values of single columns could never go back");
@@ -192,8 +176,8 @@ absl::Status Keeper::CopyColumns(const std::string& table,
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
   ASSIGN_OR_RETURN(const std::int64_t rows, Copy(schema, table, absl::StrJoin(kept, ", "), where));
   Record(schema, "columns", table, rows,
-         "UPDATE " + Quoted(table) + " AS t SET " + absl::StrJoin(sets, ", ") + " FROM " + schema +
-             "." + QuoteIdentifier(BareName(table)) + " AS kept WHERE " +
+         "UPDATE " + QuotedName(table) + " AS t SET " + absl::StrJoin(sets, ", ") + " FROM " +
+             schema + "." + QuoteIdentifier(BareName(table)) + " AS kept WHERE " +
              absl::StrJoin(joins, " AND ") + ";");
   return absl::OkStatus();
 }
@@ -212,7 +196,7 @@ absl::Status Keeper::KeepColumns() {
         pg::Result there,
         connection_.Query("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1)"
                           "   AND attname = ANY ($2::text[]) AND NOT attisdropped ORDER BY attnum",
-                          Quoted(table), pg::ArrayLiteral(names)));
+                          QuotedName(table), pg::ArrayLiteral(names)));
     std::vector<std::string> columns;
     for (const pg::Row row : there) columns.push_back(row.Text("attname"));
     if (!columns.empty()) RETURN_IF_ERROR(CopyColumns(table, columns));
@@ -222,8 +206,9 @@ absl::Status Keeper::KeepColumns() {
 
 absl::Status Keeper::CopyRows(const DestroyedData& data) {
   const std::string where = data.where.empty() ? "" : " WHERE " + data.where;
-  ASSIGN_OR_RETURN(pg::Result any, connection_.Query("SELECT EXISTS (SELECT FROM " +
-                                                     Quoted(data.table) + where + ") AS has_rows"));
+  ASSIGN_OR_RETURN(pg::Result any,
+                   connection_.Query("SELECT EXISTS (SELECT FROM " + QuotedName(data.table) +
+                                     where + ") AS has_rows"));
   if (!any[0].Get<bool>("has_rows")) return absl::OkStatus();
   if (data.key.empty()) return Impossible(task_, data.table, "its declaration names no key");
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
@@ -231,7 +216,7 @@ absl::Status Keeper::CopyRows(const DestroyedData& data) {
   if (data.columns.empty()) {
     ASSIGN_OR_RETURN(const std::int64_t rows, Copy(schema, data.table, "*", where));
     Record(schema, "rows", data.table, rows,
-           "INSERT INTO " + Quoted(data.table) + " OVERRIDING SYSTEM VALUE SELECT * FROM " +
+           "INSERT INTO " + QuotedName(data.table) + " OVERRIDING SYSTEM VALUE SELECT * FROM " +
                kept_as + " ON CONFLICT (" + absl::StrJoin(QuotedAll(data.key), ", ") +
                ") DO NOTHING;");
     return absl::OkStatus();
@@ -247,7 +232,7 @@ absl::Status Keeper::CopyRows(const DestroyedData& data) {
   ASSIGN_OR_RETURN(const std::int64_t rows,
                    Copy(schema, data.table, absl::StrJoin(kept, ", "), where));
   Record(schema, "columns", data.table, rows,
-         "UPDATE " + Quoted(data.table) + " AS t SET " + absl::StrJoin(sets, ", ") + " FROM " +
+         "UPDATE " + QuotedName(data.table) + " AS t SET " + absl::StrJoin(sets, ", ") + " FROM " +
              kept_as + " AS kept WHERE " + absl::StrJoin(joins, " AND ") + ";");
   return absl::OkStatus();
 }
@@ -272,7 +257,7 @@ absl::Status Keeper::KeepDeclared(bool with_undeclared_rows) {
 // living tables go, then the table moves. What DROP TABLE would refuse is refused as well.
 absl::StatusOr<std::vector<std::string>> Keeper::MoveTable(const std::string& table,
                                                            bool cascades) {
-  const std::string regclass = QuoteLiteral(Quoted(table)) + "::regclass";
+  const std::string regclass = QuoteLiteral(QuotedName(table)) + "::regclass";
   ASSIGN_OR_RETURN(
       pg::Result facts,
       connection_.Query(
@@ -283,12 +268,12 @@ absl::StatusOr<std::vector<std::string>> Keeper::MoveTable(const std::string& ta
           "k.conname), '')"
           "     FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f') AS keys"
           "  FROM pg_class c WHERE c.oid = to_regclass($1)",
-          Quoted(table), Quoted(table)));
+          QuotedName(table), QuotedName(table)));
   if (facts[0].Text("kind") != "r" || facts[0].Get<bool>("is_part")) {
     return Impossible(task_, table, "it is partitioned");
   }
   ASSIGN_OR_RETURN(pg::Result counted,
-                   connection_.Query("SELECT count(*) AS rows FROM " + Quoted(table)));
+                   connection_.Query("SELECT count(*) AS rows FROM " + QuotedName(table)));
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
   const std::size_t dot = table.find('.');
   Record(schema, "table", table, counted[0].Get<std::int64_t>("rows"),
@@ -316,7 +301,7 @@ absl::StatusOr<std::vector<std::string>> Keeper::MoveTable(const std::string& ta
           "  FOR k IN SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = " +
           regclass + " LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', " + regclass +
           ", k.conname); END LOOP;\nEND $archive$",
-      "ALTER TABLE " + Quoted(table) + " SET SCHEMA " + schema};
+      "ALTER TABLE " + QuotedName(table) + " SET SCHEMA " + schema};
 }
 
 absl::Status Keeper::KeepTables() {
@@ -334,11 +319,11 @@ absl::Status Keeper::KeepTables() {
       bool has_rows = false;
       if (exists) {
         ASSIGN_OR_RETURN(pg::Result any, connection_.Query("SELECT EXISTS (SELECT FROM " +
-                                                           Quoted(table) + ") AS has_rows"));
+                                                           QuotedName(table) + ") AS has_rows"));
         has_rows = any[0].Get<bool>("has_rows");
       }
       if (!has_rows) {
-        dropped.push_back(Quoted(table));
+        dropped.push_back(QuotedName(table));
         continue;
       }
       ASSIGN_OR_RETURN(const std::vector<std::string> move, MoveTable(table, cascades));

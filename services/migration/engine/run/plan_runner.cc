@@ -141,23 +141,34 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
   ASSIGN_OR_RETURN(undo.guard, LoadArchivedScript(session.connection, revision.id, 0, "guard"));
   if (undo.guard.empty() && !was_complete) undo.guard = revision.guard;
   undo.asks_guard = true;
+  std::vector<Script> downs;
   for (const std::size_t index : item.steps) {
     const Step& step = revision.steps[index];
-    ASSIGN_OR_RETURN(const Script down,
+    ASSIGN_OR_RETURN(Script down,
                      LoadArchivedScript(session.connection, revision.id, step.ordinal, "down"));
     if (down.file.empty() && !step.down.text.empty()) {
       return Error(absl::StatusCode::kFailedPrecondition, "ARCHIVED_SCRIPT_DAMAGED",
                    "the ledger has no archived copy of " + step.down.file)
           .With("revision", std::string_view(revision.id));
     }
+    downs.push_back(std::move(down));
+  }
+  for (std::size_t i = 0; i < downs.size(); ++i) {
+    const Step& step = revision.steps[item.steps[i]];
+    undo.later.clear();
+    for (std::size_t later = i + 1; later < downs.size(); ++later) {
+      undo.later.push_back(&downs[later]);
+    }
     const StepTask task{.revision = revision,
                         .step = step,
                         .direction = Direction::kDown,
-                        .script = down,
-                        .is_last = index == item.steps.back()};
+                        .script = downs[i],
+                        .is_last = i + 1 == downs.size()};
     RETURN_IF_ERROR(RunStep(session, task, undo, report));
-    touched.Add(revision, down);
-    undo.asks_guard = false;
+    touched.Add(revision, downs[i]);
+    // A privileged step asks nobody.
+    if (step.kind != StepKind::kPrivileged) undo.asks_guard = false;
+    undo.guard_may_be_broken = true;
   }
   report.revisions.push_back(revision.id);
   session.journal.Emit(

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "common/killpoint/killpoint.h"
 #include "common/pg/sqlstate.h"
@@ -10,6 +12,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/holdings.h"
 
 namespace lockstep::migration {
 namespace {
@@ -37,15 +40,15 @@ absl::Status LockTables(pg::Connection& connection, const std::set<std::string>&
   return connection.Query("LOCK TABLE " + tables + " IN " + std::string(mode) + " MODE").status();
 }
 
-absl::Status LockWhatGoes(pg::Connection& connection, const StepTask& task, const Script& guard) {
+absl::Status LockWhatGoes(pg::Connection& connection, const StepTask& task,
+                          const std::set<std::string>& read) {
   const ScriptFacts& facts = task.script.facts;
   std::set<std::string> written(facts.written.begin(), facts.written.end());
-  written.insert(facts.rows_destroyed_in.begin(), facts.rows_destroyed_in.end());
-  written.insert(facts.tables_dropped.begin(), facts.tables_dropped.end());
-  for (const ColumnName& column : facts.columns_dropped) written.insert(column.table);
+  const std::vector<std::string> taken = TablesTakenFrom(task.script);
+  written.insert(taken.begin(), taken.end());
   for (const DestroyedData& destroyed : task.revision.destroys) written.insert(destroyed.table);
   std::erase_if(written, [&](const std::string& table) { return !IsOwn(table, task.revision); });
-  std::set<std::string> counted(guard.facts.read.begin(), guard.facts.read.end());
+  std::set<std::string> counted = read;
   std::erase_if(counted, [&](const std::string& table) {
     return written.contains(table) || !IsOwn(table, task.revision);
   });
@@ -61,6 +64,20 @@ absl::Status ForbidArchive(const Revision& revision, const std::vector<GuardFind
                    " forbids keeping what its undo destroys: " + revision.archive_forbidden_reason)
       .With("revision", std::string_view(revision.id))
       .With("found", std::string_view(findings.front().what));
+}
+
+absl::Status GuardRefused(const Revision& revision, const std::vector<GuardFinding>& findings,
+                          std::string_view more) {
+  std::string list;
+  for (const GuardFinding& finding : findings) {
+    list += "\n  " + finding.what + ": " + std::to_string(finding.count);
+  }
+  return Error(absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
+               "undoing revision " + revision.id + " (" + revision.title +
+                   ") would destroy:" + list + std::string(more))
+      .With("revision", std::string_view(revision.id))
+      .With("found", std::string_view(findings.front().what))
+      .With("count", static_cast<long long>(findings.front().count));
 }
 
 }  // namespace
@@ -96,51 +113,106 @@ absl::Status RefusalOf(const Revision& revision, const std::vector<GuardFinding>
     return revision.archive_forbidden_reason.empty() ? absl::OkStatus()
                                                      : ForbidArchive(revision, findings);
   }
-  std::string list;
-  for (const GuardFinding& finding : findings) {
-    list += "\n  " + finding.what + ": " + std::to_string(finding.count);
-  }
-  return Error(
-             absl::StatusCode::kFailedPrecondition, "GUARD_REFUSED",
-             "undoing revision " + revision.id + " (" + revision.title + ") would destroy:" + list)
-      .With("revision", std::string_view(revision.id))
-      .With("found", std::string_view(findings.front().what))
-      .With("count", static_cast<long long>(findings.front().count));
+  return GuardRefused(revision, findings, "");
 }
+
+namespace {
+
+constexpr char kHalfWay[] =
+    "\nThe steps before it are undone; `lockstep upgrade` brings them back, then the guard can be "
+    "asked as a whole";
+
+// nullopt: it cannot run, because what it reads is gone or never came to be.
+absl::StatusOr<std::optional<std::vector<GuardFinding>>> AskInStep(const StepTask& task,
+                                                                   const UndoRequest& request,
+                                                                   pg::Connection& connection) {
+  if (request.guard_may_be_broken) {
+    RETURN_IF_ERROR(connection.Query("SAVEPOINT guard").status());
+  }
+  auto asked = AskGuard(connection, request.guard);
+  if (asked.ok()) return std::optional(*std::move(asked));
+  const std::string state = pg::SqlStateOf(asked.status());
+  if (request.guard_may_be_broken && (state == "42P01" || state == "42703")) {
+    RETURN_IF_ERROR(connection.Script("ROLLBACK TO SAVEPOINT guard").status());
+    return std::optional<std::vector<GuardFinding>>();
+  }
+  if (state == "55P03" || state == "40P01") return asked.status();
+  return ScriptError("STEP_FAILED", task.text() + ": the guard " + request.guard.file + " failed",
+                     asked.status());
+}
+
+absl::Status RefuseInStep(const StepTask& task, const UndoRequest& request,
+                          const std::vector<GuardFinding>& findings) {
+  const absl::Status refusal = RefusalOf(task.revision, findings, request.archive);
+  if (ReasonOf(refusal) != "GUARD_REFUSED" || request.asks_guard) return refusal;
+  return GuardRefused(task.revision, findings, kHalfWay);
+}
+
+absl::Status Remember(const StepTask& task, const UndoRequest& request, pg::Connection& connection,
+                      Prepared& prepared) {
+  Holdings silent;
+  for (const Script* later : request.later) {
+    ASSIGN_OR_RETURN(Holdings holdings, Count(connection, *later));
+    silent.merge(holdings);
+  }
+  if (!request.later.empty()) prepared.events.push_back(RememberHoldings(task, silent));
+  return absl::OkStatus();
+}
+
+absl::Status TakeOnlyWhatTheGuardSaw(const StepTask& task, pg::Connection& connection) {
+  if (!TakesAway(task.script)) return absl::OkStatus();
+  std::vector<GuardFinding> findings;
+  if (task.script.is_opaque || task.script.facts.has_hidden_code) {
+    findings.push_back({.what = "what " + task.script.file + " hides", .count = 1});
+  }
+  ASSIGN_OR_RETURN(const Holdings there, Count(connection, task.script));
+  ASSIGN_OR_RETURN(const Holdings seen, RememberedHoldings(connection, task.revision));
+  for (const auto& [name, holding] : there) {
+    const auto known = seen.find(name);
+    if (holding.count == 0 || (known != seen.end() && known->second == holding)) continue;
+    findings.push_back(
+        {.what = "values of " + name + " that the guard has not seen", .count = holding.count});
+  }
+  if (findings.empty()) return absl::OkStatus();
+  return GuardRefused(task.revision, findings, kHalfWay);
+}
+
+}  // namespace
 
 absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
                                      const UndoRequest& request, pg::Connection& connection) {
   Prepared prepared;
   prepared.statements = task.script.statements;
-  const Script nothing;
-  const Script& guard = request.asks_guard ? request.guard : nothing;
-  if (guard.empty() && !request.archive) return prepared;
-  RETURN_IF_ERROR(LockWhatGoes(connection, task, guard));
+  const bool keeps = request.archive && task.revision.irreversible_reason.empty() &&
+                     task.revision.archive_forbidden_reason.empty();
+  // Where everything that goes is kept, nothing is lost any more.
+  const bool takes = TakesAway(task.script) && !keeps;
+  const bool asks = !request.guard.empty() && (request.asks_guard || takes);
+  if (!asks && !request.archive) return prepared;
+  // What holds the guard's silence for later steps is read under the same locks.
+  const bool remembers = asks && !keeps && TakesWhatIsRead(task.script, request.guard);
+  std::set<std::string> read;
+  if (asks) read.insert(request.guard.facts.read.begin(), request.guard.facts.read.end());
+  for (const Script* later : request.later) {
+    if (!remembers) break;
+    const std::vector<std::string> tables = TablesTakenFrom(*later);
+    read.insert(tables.begin(), tables.end());
+  }
+  RETURN_IF_ERROR(LockWhatGoes(connection, task, read));
   killpoint::Killpoint("undo_locked");
-
-  std::vector<GuardFinding> findings;
-  if (!guard.empty()) {
-    if (request.guard_may_be_broken) {
-      RETURN_IF_ERROR(connection.Query("SAVEPOINT guard").status());
-    }
-    auto asked = AskGuard(connection, guard);
-    const std::string state = pg::SqlStateOf(asked.status());
-    if (!asked.ok() && request.guard_may_be_broken && (state == "42P01" || state == "42703")) {
-      RETURN_IF_ERROR(connection.Script("ROLLBACK TO SAVEPOINT guard").status());
-      session.journal.Emit(
-          task.Event("warning", "the guard of the half-applied revision " + task.revision.id +
-                                    " cannot be asked: " + DescribeDatabaseError(asked.status())));
-    } else if (!asked.ok()) {
-      if (state == "55P03" || state == "40P01") return asked.status();
-      return ScriptError("STEP_FAILED", task.text() + ": the guard " + guard.file + " failed",
-                         asked.status());
-    } else {
-      findings = *std::move(asked);
+  if (asks) {
+    ASSIGN_OR_RETURN(const std::optional<std::vector<GuardFinding>> findings,
+                     AskInStep(task, request, connection));
+    if (findings.has_value()) {
+      RETURN_IF_ERROR(RefuseInStep(task, request, *findings));
+      if (remembers && findings->empty()) {
+        RETURN_IF_ERROR(Remember(task, request, connection, prepared));
+      }
+    } else if (!keeps) {
+      RETURN_IF_ERROR(TakeOnlyWhatTheGuardSaw(task, connection));
     }
   }
-  RETURN_IF_ERROR(RefusalOf(task.revision, findings, request.archive));
-  if (request.archive && task.revision.irreversible_reason.empty() &&
-      task.revision.archive_forbidden_reason.empty()) {
+  if (keeps) {
     RETURN_IF_ERROR(KeepWhatGoes(session, task, request.asks_guard, connection, prepared));
     killpoint::Killpoint("undo_archived");
   }

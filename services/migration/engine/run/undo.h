@@ -2,9 +2,13 @@
 // go is kept.
 //
 // All of it in the step's own transaction, after locking the tables in question, so that no row
-// slips in between the count and the drop. Tables that would be dropped are moved to a schema of
-// their own; columns that would be dropped are copied with the table's primary key; what the
-// script's own UPDATE or DELETE destroys is copied as the revision declares it.
+// slips in between the count and the drop. Locks end with the transaction, so the guard is asked
+// again in every later step of the revision that takes something away; where an earlier step took
+// away what the guard reads, the step takes nothing but what the guard has seen (holdings.h).
+//
+// Tables that would be dropped are moved to a schema of their own; columns that would be dropped
+// are copied with the table's primary key; what the script's own UPDATE or DELETE destroys is
+// copied as the revision declares it.
 #pragma once
 
 #include <string>
@@ -21,10 +25,11 @@ namespace lockstep::migration {
 
 struct UndoRequest {
   Script guard;             // the archived one; empty = the revision has none
-  bool asks_guard = false;  // this is the first step of the revision that is undone
-  bool guard_may_be_broken =
-      false;  // the revision was only half applied: its guard may name what never came to be
+  bool asks_guard = false;  // no step of the revision was undone in this run yet
+  // The revision was only half applied, or is half undone: its guard may name what is not there.
+  bool guard_may_be_broken = false;
   bool archive = false;
+  std::vector<const Script*> later;  // what is undone of the revision after this step
 };
 
 // What a guard found: rows (what, count) with a count above 0; a query with one column counts each
