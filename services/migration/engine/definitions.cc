@@ -13,6 +13,7 @@
 #include "services/migration/engine/checksum.h"
 #include "services/migration/engine/definition_cache.h"
 #include "services/migration/engine/definition_checks.h"
+#include "services/migration/engine/destroyed_data.h"
 #include "services/migration/engine/files.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/spec_reader.h"
@@ -71,6 +72,7 @@ class RevisionLoader {
       Refuse(folder_ + "/guard.sql", 0, "FILE_MISSING",
              "an irreversible revision needs a guard that says when going back is harmless");
     }
+    CheckDestroyedData(draft, used_references_, problems_);
     ReportUnused(draft);
     return draft;
   }

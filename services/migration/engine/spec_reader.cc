@@ -289,6 +289,12 @@ class RevisionReader {
       }
       if (from.key().empty())
         Refuse(line, "DESTROYS_INVALID", "key is required: it identifies a row");
+      for (const auto* names : {&from.key(), &from.columns()}) {
+        for (const std::string& name : *names) {
+          if (IsIdentifier(name)) continue;
+          Refuse(line, "DESTROYS_INVALID", "\"" + name + "\" must be the name of a column");
+        }
+      }
     }
     draft_.revision.irreversible_reason = spec_.irreversible_reason();
     draft_.revision.archive_forbidden_reason = spec_.archive_forbidden_reason();

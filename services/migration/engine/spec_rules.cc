@@ -73,14 +73,15 @@ bool IsReleaseName(std::string_view text) {
          All(text, [&](char c) { return is_first(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+bool IsIdentifier(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && (IsLower(text[0]) || text[0] == '_') &&
+         All(text, [](char c) { return IsDigit(c) || IsLower(c) || c == '_'; });
+}
+
 bool IsQualifiedName(std::string_view text) {
   const std::size_t dot = text.find('.');
-  if (dot == std::string_view::npos) return false;
-  const auto is_identifier = [](std::string_view name) {
-    return !name.empty() && name.size() <= 63 && (IsLower(name[0]) || name[0] == '_') &&
-           All(name, [](char c) { return IsDigit(c) || IsLower(c) || c == '_'; });
-  };
-  return is_identifier(text.substr(0, dot)) && is_identifier(text.substr(dot + 1));
+  return dot != std::string_view::npos && IsIdentifier(text.substr(0, dot)) &&
+         IsIdentifier(text.substr(dot + 1));
 }
 
 bool IsPlainFileName(std::string_view text) {

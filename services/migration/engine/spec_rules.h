@@ -17,6 +17,8 @@ bool IsDay(std::string_view text);
 bool IsBuild(std::string_view text);
 // [A-Za-z0-9][A-Za-z0-9._-]{0,63} and no word of the TARGET grammar.
 bool IsReleaseName(std::string_view text);
+// [a-z_][a-z0-9_]{0,62}: a name that SQL needs not quote.
+bool IsIdentifier(std::string_view text);
 // schema.name, both plain identifiers.
 bool IsQualifiedName(std::string_view text);
 // Neither empty, nor absolute, nor with folders: a file beside revision.textproto.

@@ -40,10 +40,15 @@ class Keeper {
 
   absl::Status KeepColumns();
   absl::Status KeepDeclared(bool with_undeclared_rows);
+  // Rows that the script itself deletes or changes in a table that an undo of the revision drops
+  // need no declaration, but they would be gone before the table is kept.
+  absl::Status KeepRowsOfTablesThatGo();
   absl::Status KeepTables();
 
  private:
   absl::StatusOr<bool> Exists(const std::string& table);
+  // The columns of its primary key, in order.
+  absl::StatusOr<std::vector<std::string>> KeyOf(const std::string& table);
   absl::StatusOr<std::string> NewSchema();
   absl::Status CopyColumns(const std::string& table, const std::vector<std::string>& columns);
   absl::Status CopyRows(const DestroyedData& data);
@@ -138,6 +143,20 @@ void Keeper::Record(const std::string& schema, std::string_view kind, const std:
   prepared_.archives.push_back(std::move(archived));
 }
 
+absl::StatusOr<std::vector<std::string>> Keeper::KeyOf(const std::string& table) {
+  ASSIGN_OR_RETURN(
+      pg::Result key,
+      connection_.Query(
+          "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+          "   AND a.attnum = ANY (i.indkey::smallint[])"
+          " WHERE i.indisprimary AND i.indrelid = to_regclass($1)"
+          " ORDER BY array_position(i.indkey::smallint[], a.attnum)",
+          QuotedName(table)));
+  std::vector<std::string> names;
+  for (const pg::Row row : key) names.push_back(row.Text("attname"));
+  return names;
+}
+
 absl::Status Keeper::CopyColumns(const std::string& table,
                                  const std::vector<std::string>& columns) {
   std::vector<std::string> filled;
@@ -148,22 +167,14 @@ absl::Status Keeper::CopyColumns(const std::string& table,
                    connection_.Query("SELECT EXISTS (SELECT FROM " + QuotedName(table) + where +
                                      ") AS has_values"));
   if (!any[0].Get<bool>("has_values")) return absl::OkStatus();
-  ASSIGN_OR_RETURN(
-      pg::Result key,
-      connection_.Query(
-          "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
-          "   AND a.attnum = ANY (i.indkey::smallint[])"
-          " WHERE i.indisprimary AND i.indrelid = to_regclass($1)"
-          " ORDER BY array_position(i.indkey::smallint[], a.attnum)",
-          QuotedName(table)));
+  ASSIGN_OR_RETURN(const std::vector<std::string> key, KeyOf(table));
   if (key.empty()) {
     return Impossible(task_, table,
                       "it has no primary key, so values of single columns could never go back");
   }
   std::vector<std::string> kept;
   std::vector<std::string> joins;
-  for (const pg::Row row : key) {
-    const std::string name = QuoteIdentifier(row.Text("attname"));
+  for (const std::string& name : QuotedAll(key)) {
     kept.push_back(name);
     joins.push_back("t." + name + " = kept." + name);
   }
@@ -210,7 +221,7 @@ absl::Status Keeper::CopyRows(const DestroyedData& data) {
                    connection_.Query("SELECT EXISTS (SELECT FROM " + QuotedName(data.table) +
                                      where + ") AS has_rows"));
   if (!any[0].Get<bool>("has_rows")) return absl::OkStatus();
-  if (data.key.empty()) return Impossible(task_, data.table, "its declaration names no key");
+  if (data.key.empty()) return Impossible(task_, data.table, "nothing identifies its rows");
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
   const std::string kept_as = schema + "." + QuoteIdentifier(BareName(data.table));
   if (data.columns.empty()) {
@@ -249,6 +260,21 @@ absl::Status Keeper::KeepDeclared(bool with_undeclared_rows) {
     if (!touches(task_.script, data.table) && (is_somebodys || !with_undeclared_rows)) continue;
     ASSIGN_OR_RETURN(const bool exists, Exists(data.table));
     if (exists) RETURN_IF_ERROR(CopyRows(data));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Keeper::KeepRowsOfTablesThatGo() {
+  for (const std::string& table : task_.script.facts.rows_destroyed_in) {
+    const bool is_declared =
+        std::any_of(task_.revision.destroys.begin(), task_.revision.destroys.end(),
+                    [&](const DestroyedData& data) { return data.table == table; });
+    if (is_declared) continue;
+    ASSIGN_OR_RETURN(const bool exists, Exists(table));
+    if (!exists) continue;
+    DestroyedData all{.table = table, .key = {}, .columns = {}, .where = ""};
+    ASSIGN_OR_RETURN(all.key, KeyOf(table));
+    RETURN_IF_ERROR(CopyRows(all));
   }
   return absl::OkStatus();
 }
@@ -341,14 +367,21 @@ absl::Status Keeper::KeepTables() {
 
 }  // namespace
 
-absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, bool with_undeclared_rows,
+absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared) {
   if (task.script.is_opaque) {
     return Impossible(task, task.script.file, "the parser cannot tell what this script destroys");
   }
+  const bool hides = task.script.facts.has_hidden_code;
+  if (hides && task.revision.destroys.empty() && !scope.guard_is_silent) {
+    return Impossible(
+        task, task.script.file,
+        "it hides what it destroys, and the revision declares nothing under destroys");
+  }
   Keeper keeper(session, task, connection, prepared);
   RETURN_IF_ERROR(keeper.KeepColumns());
-  RETURN_IF_ERROR(keeper.KeepDeclared(with_undeclared_rows));
+  RETURN_IF_ERROR(keeper.KeepDeclared(scope.with_undeclared_rows || hides));
+  RETURN_IF_ERROR(keeper.KeepRowsOfTablesThatGo());
   return keeper.KeepTables();
 }
 

@@ -11,10 +11,16 @@
 
 namespace lockstep::migration {
 
+struct ArchiveScope {
+  // This step also keeps declared rows of tables that no step's script visibly touches.
+  bool with_undeclared_rows = false;
+  // The guard was asked in this transaction and found nothing.
+  bool guard_is_silent = false;
+};
+
 // Fills `prepared` (statements, schemas, ledger rows, events) for the step. Called in the owner's
-// role with the tables locked; leaves the role as it was. `with_undeclared_rows`: this step also
-// keeps declared rows of tables that no step's script visibly touches. ARCHIVE_IMPOSSIBLE.
-absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, bool with_undeclared_rows,
+// role with the tables locked; leaves the role as it was. ARCHIVE_IMPOSSIBLE.
+absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared);
 
 }  // namespace lockstep::migration

@@ -185,8 +185,8 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
   prepared.statements = task.script.statements;
   const bool keeps = request.archive && task.revision.irreversible_reason.empty() &&
                      task.revision.archive_forbidden_reason.empty();
-  // Where everything that goes is kept, nothing is lost any more.
-  const bool takes = TakesAway(task.script) && !keeps;
+  // Where everything that goes is kept, the guard matters only for what cannot be seen.
+  const bool takes = keeps ? task.script.facts.has_hidden_code : TakesAway(task.script);
   const bool asks = !request.guard.empty() && (request.asks_guard || takes);
   if (!asks && !request.archive) return prepared;
   // What holds the guard's silence for later steps is read under the same locks.
@@ -200,12 +200,14 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
   }
   RETURN_IF_ERROR(LockWhatGoes(connection, task, read));
   killpoint::Killpoint("undo_locked");
+  bool is_silent = false;
   if (asks) {
     ASSIGN_OR_RETURN(const std::optional<std::vector<GuardFinding>> findings,
                      AskInStep(task, request, connection));
     if (findings.has_value()) {
       RETURN_IF_ERROR(RefuseInStep(task, request, *findings));
-      if (remembers && findings->empty()) {
+      is_silent = findings->empty();
+      if (remembers && is_silent) {
         RETURN_IF_ERROR(Remember(task, request, connection, prepared));
       }
     } else if (!keeps) {
@@ -213,7 +215,9 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
     }
   }
   if (keeps) {
-    RETURN_IF_ERROR(KeepWhatGoes(session, task, request.asks_guard, connection, prepared));
+    const ArchiveScope scope{.with_undeclared_rows = request.asks_guard,
+                             .guard_is_silent = is_silent};
+    RETURN_IF_ERROR(KeepWhatGoes(session, task, scope, connection, prepared));
     killpoint::Killpoint("undo_archived");
   }
   return prepared;

@@ -189,6 +189,53 @@ TEST_F(UndoTest, DeclaredRowsAreArchived) {
   EXPECT_EQ(db_.QueryText("SELECT sum(n) FROM core.t_aaaa"), "6");
 }
 
+TEST_F(UndoTest, RowsAreKeptBeforeAStepDeletesThemFromATableThatGoes) {
+  WriteRevision("aaaa", "steps { name: \"table\" }\nsteps { name: \"rows\" }\n",
+                {{"01_table.up.sql", "CREATE TABLE core.t (id int PRIMARY KEY, n int);"},
+                 {"01_table.down.sql", "DROP TABLE core.t;"},
+                 {"02_rows.up.sql", "INSERT INTO core.t VALUES (1, 1), (2, 2);"},
+                 {"02_rows.down.sql", "DELETE FROM core.t;"},
+                 {"verify.sql", "SELECT id FROM core.t WHERE id < 0;"},
+                 {"guard.sql", "SELECT 'rows' AS what, count(*) AS count FROM core.t;"}});
+  ASSERT_OK(Upgrade());
+
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("base", {.archive = true}));
+
+  ASSERT_THAT(down.archives, SizeIs(1));
+  EXPECT_EQ(db_.QueryText("SELECT sum(n) FROM " + down.archives[0].kept_as), "3");
+}
+
+TEST_F(UndoTest, WhatHiddenCodeDestroysCannotBeArchivedUndeclared) {
+  const auto write = [&](const std::string& destroys) {
+    folder_.AddRevision("catalog", "aaaa");
+    folder_.Write("catalog/aaaa_x/up.sql", "CREATE TABLE core.t_aaaa (id int PRIMARY KEY);");
+    WriteRevision(
+        "bbbb", "down_revision: \"aaaa\"\n" + destroys,
+        {{"up.sql", "INSERT INTO core.t_aaaa VALUES (1);"},
+         {"down.sql", "DO $$ BEGIN DELETE FROM core.t_aaaa; END $$;"},
+         {"verify.sql", "SELECT id FROM core.t_aaaa WHERE id < 0;"},
+         {"guard.sql", "SELECT 'rows' AS what, count(*) AS count FROM core.t_aaaa WHERE id > 0;"}});
+  };
+  write("");
+  ASSERT_OK(Upgrade());
+
+  const auto refused = Downgrade("aaaa", {.archive = true});
+
+  EXPECT_THAT(refused,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ARCHIVE_IMPOSSIBLE")));
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("declares nothing under destroys"));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM core.t_aaaa"), "1");
+
+  // A guard that finds nothing says that nothing is destroyed.
+  db_.Execute("UPDATE core.t_aaaa SET id = -1");
+  EXPECT_THAT(Downgrade("aaaa", {.archive = true}), IsOk());
+
+  write("destroys { table: \"core.t_aaaa\" key: \"id\" }\n");
+  ASSERT_OK(Upgrade());
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("aaaa", {.archive = true}));
+  EXPECT_THAT(down.archives, SizeIs(1));
+}
+
 TEST_F(UndoTest, TableThatOthersReferToIsNotMovedAway) {
   WriteTables();
   ASSERT_OK(Upgrade());
