@@ -34,10 +34,9 @@ class ConcurrentStep {
   ConcurrentStep(RunSession& session, const StepTask& task)
       : session_(session), task_(task), started_(absl::Now()) {}
 
-  absl::Status Run(const UndoRequest& undo);
+  absl::StatusOr<StepOutcome> Run(const UndoRequest& undo);
 
  private:
-  absl::Status BeginUndo(const UndoRequest& undo);
   absl::Status RunStatement(int number, const std::string& statement);
   absl::Status BuildIndex(const IndexBuild& build, const std::string& statement, bool was_ours);
   absl::Status DetachPartition(const std::string& statement, bool was_ours);
@@ -55,30 +54,22 @@ class ConcurrentStep {
   const absl::Time started_;
 };
 
-absl::Status ConcurrentStep::Run(const UndoRequest& undo) {
+absl::StatusOr<StepOutcome> ConcurrentStep::Run(const UndoRequest& undo) {
   if (task_.script.is_opaque) {
     return Error(absl::StatusCode::kFailedPrecondition, "NON_TRANSACTIONAL_UNSUPPORTED",
                  task_.script.file +
                      ": the parser cannot read it, so its outcome could not be told after a crash");
   }
-  if (task_.direction == Direction::kDown) RETURN_IF_ERROR(BeginUndo(undo));
+  StepOutcome outcome;
+  if (task_.direction == Direction::kDown) {
+    ASSIGN_OR_RETURN(outcome, PrepareUndoAlone(session_, task_, undo, Mark::kHalfUndone));
+  }
   for (std::size_t i = 0; i < task_.script.statements.size(); ++i) {
     RETURN_IF_ERROR(MayGoOn(session_));
     RETURN_IF_ERROR(RunStatement(static_cast<int>(i) + 1, task_.script.statements[i]));
   }
-  return Record();
-}
-
-// From here on the revision counts as half applied. Its guard is asked in the same transaction.
-absl::Status ConcurrentStep::BeginUndo(const UndoRequest& undo) {
-  auto begun = RunScript(session_.connection, BeginSql(session_.sql, task_.step.limits) +
-                                                  BeginUndoSql(task_.revision) +
-                                                  EnterRoleSql(OwnerRole(task_.revision.service)));
-  if (!begun.ok()) return TranslateLedgerError(begun.status());
-  const auto prepared = PrepareUndo(session_, task_, undo, session_.connection);
-  const auto ended = session_.connection.Script(prepared.ok() ? "COMMIT" : "ROLLBACK");
-  if (!prepared.ok()) return prepared.status();
-  return ended.status();
+  RETURN_IF_ERROR(Record());
+  return outcome;
 }
 
 absl::StatusOr<bool> ConcurrentStep::Announce(int number, const std::string& statement) {
@@ -342,7 +333,8 @@ absl::Status ConcurrentStep::Record() {
 
 }  // namespace
 
-absl::Status RunConcurrentStep(RunSession& session, const StepTask& task, const UndoRequest& undo) {
+absl::StatusOr<StepOutcome> RunConcurrentStep(RunSession& session, const StepTask& task,
+                                              const UndoRequest& undo) {
   return ConcurrentStep(session, task).Run(undo);
 }
 

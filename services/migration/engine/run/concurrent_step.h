@@ -8,7 +8,7 @@
 // built again.
 #pragma once
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "services/migration/engine/run/run_session.h"
 #include "services/migration/engine/run/undo.h"
 
@@ -16,6 +16,7 @@ namespace lockstep::migration {
 
 // Reasons as RunTransactionalStep, and NON_TRANSACTIONAL_UNSUPPORTED for statements whose outcome
 // the catalog cannot tell. `undo` is used going down only.
-absl::Status RunConcurrentStep(RunSession& session, const StepTask& task, const UndoRequest& undo);
+absl::StatusOr<StepOutcome> RunConcurrentStep(RunSession& session, const StepTask& task,
+                                              const UndoRequest& undo);
 
 }  // namespace lockstep::migration

@@ -30,6 +30,23 @@ absl::Status SetStepsTotal(RunSession& session, int total) {
       .status();
 }
 
+absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
+                                      const UndoRequest& undo) {
+  switch (task.step.kind) {
+    case StepKind::kTransactional:
+      break;
+    case StepKind::kNonTransactional:
+      return RunConcurrentStep(session, task, undo);
+    case StepKind::kPrivileged:
+      RETURN_IF_ERROR(RunPrivilegedStep(session, task));
+      return StepOutcome();
+  }
+  if (task.direction == Direction::kUp) return RunTransactionalStep(session, task);
+  return RunTransactionalStep(session, task, [&](pg::Connection& connection) {
+    return PrepareUndo(session, task, undo, connection);
+  });
+}
+
 absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
                      RunReport& report) {
   Killpoint("step_begin");
@@ -39,29 +56,11 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
                                .direction = task.direction,
                                .text = task.text()};
   session.journal.Emit(task.Event("step_started", task.text()));
-  absl::Status status;
-  switch (task.step.kind) {
-    case StepKind::kTransactional: {
-      Prepare prepare;
-      if (task.direction == Direction::kDown) {
-        prepare = [&](pg::Connection& connection) {
-          return PrepareUndo(session, task, undo, connection);
-        };
-      }
-      auto outcome = RunTransactionalStep(session, task, prepare);
-      status = outcome.status();
-      if (outcome.ok()) {
-        for (auto& check : outcome->expectations) report.verifications.push_back(std::move(check));
-        for (auto& archived : outcome->archives) report.archives.push_back(std::move(archived));
-      }
-      break;
-    }
-    case StepKind::kNonTransactional:
-      status = RunConcurrentStep(session, task, undo);
-      break;
-    case StepKind::kPrivileged:
-      status = RunPrivilegedStep(session, task);
-      break;
+  auto outcome = RunByKind(session, task, undo);
+  const absl::Status status = outcome.status();
+  if (outcome.ok()) {
+    for (auto& check : outcome->expectations) report.verifications.push_back(std::move(check));
+    for (auto& archived : outcome->archives) report.archives.push_back(std::move(archived));
   }
   if (session.connection.is_lost()) return status;
   session.in_flight.reset();

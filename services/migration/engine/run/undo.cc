@@ -13,6 +13,7 @@
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/holdings.h"
+#include "services/migration/engine/run/lock_retry.h"
 
 namespace lockstep::migration {
 namespace {
@@ -221,6 +222,32 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
     killpoint::Killpoint("undo_archived");
   }
   return prepared;
+}
+
+absl::StatusOr<StepOutcome> PrepareUndoAlone(RunSession& session, const StepTask& task,
+                                             const UndoRequest& request, Mark mark) {
+  pg::Connection& connection = session.connection;
+  StepOutcome outcome;
+  const auto attempt = [&]() -> absl::Status {
+    const auto begun =
+        connection.Script(BeginSql(session.sql, task.step.limits) +
+                          (mark == Mark::kHalfUndone ? BeginUndoSql(task.revision) : "") +
+                          EnterRoleSql(OwnerRole(task.revision.service)));
+    if (!begun.ok()) return TranslateLedgerError(begun.status());
+    ASSIGN_OR_RETURN(Prepared prepared, PrepareUndo(session, task, request, connection));
+    const auto recorded = connection.Script("SET LOCAL ROLE NONE;\n" + prepared.record_sql +
+                                            session.journal.RecordSql(std::move(prepared.events)));
+    const absl::Status committed = recorded.ok() ? connection.Commit() : recorded.status();
+    if (!committed.ok()) {
+      if (!connection.is_lost()) session.journal.RolledBack();
+      return TranslateLedgerError(committed);
+    }
+    session.journal.Committed();
+    outcome.archives = std::move(prepared.archives);
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(RetryOnLocks(session, task, connection, attempt));
+  return outcome;
 }
 
 }  // namespace lockstep::migration

@@ -50,4 +50,12 @@ absl::Status RefusalOf(const Revision& revision, const std::vector<GuardFinding>
 absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
                                      const UndoRequest& request, pg::Connection& connection);
 
+enum class Mark { kNothing, kHalfUndone };
+
+// The same in a transaction of its own, for a step that is undone outside of transactions or by an
+// administrator: what was kept is recorded, locks are waited for as in a transactional step. With
+// kHalfUndone the revision counts as half applied from here on; REQUIRED_BY_INSTANCE.
+absl::StatusOr<StepOutcome> PrepareUndoAlone(RunSession& session, const StepTask& task,
+                                             const UndoRequest& request, Mark mark);
+
 }  // namespace lockstep::migration

@@ -1,4 +1,8 @@
 // Undos of several steps: what others write between two of them is not lost.
+#include <memory>
+#include <thread>
+
+#include "common/pg/connection.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/engine.h"
 #include "tests/integration/services/migration/engine_fixture.h"
@@ -10,6 +14,9 @@ using ::lockstep::testing::IsOk;
 using ::lockstep::testing::Reason;
 using ::lockstep::testing::StatusIs;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
 
 // Runs SQL as somebody else when a step is done, before the next one begins.
 class BetweenSteps final : public EventSink {
@@ -120,6 +127,75 @@ TEST_F(StepwiseUndoTest, WithoutMemoryOfTheGuardNothingThatHoldsValuesGoes) {
 
   // is_listed holds nothing but its default.
   EXPECT_THAT(Downgrade("aaaa"), IsOk());
+}
+
+class UndoOutsideTransactionsTest : public EngineTest {
+ protected:
+  // The undo begins with a step outside of transactions; core.kept is written by a trigger only.
+  UndoOutsideTransactionsTest() {
+    folder_.AddRevision("catalog", "aaaa");
+    folder_.Write("catalog/aaaa_x/up.sql",
+                  "CREATE TABLE core.t_aaaa (id int PRIMARY KEY);\n"
+                  "INSERT INTO core.t_aaaa VALUES (1);");
+    WriteRevision(
+        "bbbb",
+        "down_revision: \"aaaa\"\nlimits { lock_timeout_ms: 300 retry_for_seconds: 1 }\n"
+        "steps { name: \"table\" }\nsteps { name: \"index\" kind: STEP_KIND_NON_TRANSACTIONAL }\n"
+        "destroys { table: \"core.t_aaaa\" key: \"id\" }\n",
+        {{"01_table.up.sql", "CREATE TABLE core.t (id int PRIMARY KEY, n int);"},
+         {"01_table.down.sql", "DROP TABLE core.t;"},
+         {"02_index.up.sql", "CREATE INDEX CONCURRENTLY t_n_idx ON core.t (n);"},
+         {"02_index.down.sql", "DROP INDEX CONCURRENTLY core.t_n_idx;"},
+         {"verify.sql", "SELECT id FROM core.t WHERE id < 0;"},
+         {"guard.sql", "SELECT 'rows' AS what, count(*) AS count FROM core.t;"}});
+    EXPECT_THAT(Upgrade(), IsOk());
+  }
+  std::unique_ptr<pg::Connection> Block() const {
+    pg::ConnectionOptions options;
+    options.database_url = db_.url();
+    options.application_name = "the-blocker";
+    auto connection = pg::Connection::Open(options);
+    EXPECT_THAT(connection, IsOk());
+    EXPECT_THAT((*connection)->Script("BEGIN; LOCK TABLE core.t IN ROW EXCLUSIVE MODE;"), IsOk());
+    return *std::move(connection);
+  }
+};
+
+TEST_F(UndoOutsideTransactionsTest, NamesTheBlockerWhenTimeIsUp) {
+  const auto blocker = Block();
+
+  const auto blocked = Downgrade("aaaa");
+
+  EXPECT_THAT(blocked, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_BLOCKED")));
+  EXPECT_THAT(MessageOf(blocked.status()), HasSubstr("the-blocker"));
+  EXPECT_THAT(sink_.Messages("step_retried"), Not(IsEmpty()));
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1,2!");
+}
+
+TEST_F(UndoOutsideTransactionsTest, GoesOnWhenTheBlockerLetsGo) {
+  const auto blocker = Block();
+  std::thread releaser([&] {
+    while (sink_.Messages("step_retried").empty()) std::this_thread::yield();
+    EXPECT_THAT(blocker->Script("COMMIT"), IsOk());
+  });
+
+  const auto report = Downgrade("aaaa");
+  releaser.join();
+
+  EXPECT_THAT(report, IsOk());
+}
+
+TEST_F(UndoOutsideTransactionsTest, RecordsWhatItKept) {
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("aaaa", {.archive = true}));
+
+  ASSERT_THAT(down.archives, SizeIs(1));
+  EXPECT_EQ(down.archives[0].source, "core.t_aaaa");
+  ASSERT_OK_AND_ASSIGN(const auto listed, NewEngine()->ListArchives(context_));
+  EXPECT_THAT(listed, SizeIs(1));
+  EXPECT_EQ(sink_.Messages("archived").size(), 1U);
+  EXPECT_EQ(
+      db_.QueryText("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'migration_archive%'"),
+      "1");
 }
 
 }  // namespace
