@@ -253,7 +253,7 @@ class RevisionReader {
       Refuse(files.line, "FILE_NAME_INVALID",
              "\"" + name + "\" must be a file in the revision's folder");
     }
-    if (!files.expect.empty() && step.kind != StepKind::kTransactional) {
+    if (!files.expect.empty() && step.kind == StepKind::kNonTransactional) {
       Refuse(line("expect_file"), "EXPECT_NOT_TRANSACTIONAL",
              "expectations are checked inside the step's transaction; this step has none");
     }

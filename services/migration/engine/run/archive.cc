@@ -10,6 +10,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/holdings.h"
 #include "services/migration/engine/run/statement_text.h"
 #include "services/migration/engine/sql.h"
 
@@ -371,6 +372,10 @@ absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const Archi
                           pg::Connection& connection, Prepared& prepared) {
   if (task.script.is_opaque) {
     return Impossible(task, task.script.file, "the parser cannot tell what this script destroys");
+  }
+  if (task.step.kind == StepKind::kPrivileged) {
+    if (scope.guard_is_silent || !TakesAway(task.script)) return absl::OkStatus();
+    return Impossible(task, task.script.file, "an administrator's statements run as they are");
   }
   const bool hides = task.script.facts.has_hidden_code;
   if (hides && task.revision.destroys.empty() && !scope.guard_is_silent) {

@@ -38,8 +38,7 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
     case StepKind::kNonTransactional:
       return RunConcurrentStep(session, task, undo);
     case StepKind::kPrivileged:
-      RETURN_IF_ERROR(RunPrivilegedStep(session, task));
-      return StepOutcome();
+      return RunPrivilegedStep(session, task, undo);
   }
   if (task.direction == Direction::kUp) return RunTransactionalStep(session, task);
   return RunTransactionalStep(session, task, [&](pg::Connection& connection) {
@@ -165,8 +164,7 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
                         .is_last = i + 1 == downs.size()};
     RETURN_IF_ERROR(RunStep(session, task, undo, report));
     touched.Add(revision, downs[i]);
-    // A privileged step asks nobody.
-    if (step.kind != StepKind::kPrivileged) undo.asks_guard = false;
+    undo.asks_guard = false;
     undo.guard_may_be_broken = true;
   }
   report.revisions.push_back(revision.id);

@@ -8,9 +8,9 @@
 
 #include "absl/time/clock.h"
 #include "common/killpoint/killpoint.h"
-#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/transactional_step.h"
 
 namespace lockstep::migration {
@@ -18,55 +18,94 @@ namespace {
 
 using killpoint::Killpoint;
 
-std::string RecordSql(RunSession& session, const StepTask& task) {
-  std::string sql;
+std::string RecordSql(RunSession& session, const StepTask& task,
+                      const std::vector<VerificationResult>& checks) {
+  std::string sql = RecordChecksSql(session.sql, checks);
   if (task.direction == Direction::kUp) {
-    sql = MendedSql(session, task) + RecordStepSql(session.sql, task.revision, task.step);
+    sql += MendedSql(session, task) + RecordStepSql(session.sql, task.revision, task.step);
     if (task.is_last) sql += RecordRevisionSql(session.sql, task.revision);
   } else {
-    sql = BeginUndoSql(task.revision) + RecordUndoSql(session.sql, task.revision, task.step);
+    sql += BeginUndoSql(task.revision) + RecordUndoSql(session.sql, task.revision, task.step);
   }
   return sql + session.journal.RecordSql(task.FinishedEvents());
 }
 
-// Whether every (check_id, expected, actual) of the step agrees.
-absl::StatusOr<bool> ExpectationsHold(pg::Connection& connection, const Step& step) {
-  ASSIGN_OR_RETURN(const auto results, connection.Script(JoinStatements(step.expect.statements)));
-  for (const pg::Result& result : results) {
+// Every (check_id, expected, actual) of the step. In the owner's role: what the step gives must be
+// there for the owner.
+absl::StatusOr<std::vector<VerificationResult>> Expectations(pg::Connection& connection,
+                                                             const StepTask& task) {
+  std::vector<VerificationResult> checks;
+  ASSIGN_OR_RETURN(const auto results,
+                   connection.Script(EnterRoleSql(OwnerRole(task.revision.service)) +
+                                     JoinStatements(task.step.expect.statements)));
+  for (std::size_t i = 1; i < results.size(); ++i) {
+    const pg::Result& result = results[i];
+    if (result.columns().size() != 3) {
+      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
+                   task.step.expect.file + ": a query returns not (check_id, expected, actual)");
+    }
     for (int row = 0; row < result.size(); ++row) {
-      if (result.columns().size() != 3 || result.Cell(row, 1) != result.Cell(row, 2)) return false;
+      VerificationResult check;
+      check.revision = task.revision.id;
+      check.check_id = result.Cell(row, 0).value_or("");
+      check.expected = result.Cell(row, 1).value_or("NULL");
+      check.actual = result.Cell(row, 2).value_or("NULL");
+      check.passed = result.Cell(row, 1) == result.Cell(row, 2);
+      check.ran_at = absl::Now();
+      checks.push_back(std::move(check));
     }
   }
-  return true;
+  return checks;
 }
 
-absl::Status RunAsAdministrator(RunSession& session, const StepTask& task) {
-  ASSIGN_OR_RETURN(const auto administrator,
-                   OpenAdministratorSession(session.options, session.key));
+bool AllHold(const std::vector<VerificationResult>& checks) {
+  return std::all_of(checks.begin(), checks.end(),
+                     [](const VerificationResult& check) { return check.passed; });
+}
+
+void Tell(RunSession& session, const StepTask& task,
+          const std::vector<VerificationResult>& checks) {
+  for (const VerificationResult& check : checks) {
+    Happening happened =
+        task.Event("expectation", check.check_id + (check.passed ? " holds: " : " FAILS: ") +
+                                      "expected " + check.expected + ", found " + check.actual);
+    happened.details["check_id"] = check.check_id;
+    happened.details["expected"] = check.expected;
+    happened.details["actual"] = check.actual;
+    happened.details["passed"] = check.passed;
+    session.journal.Emit(std::move(happened));
+  }
+}
+
+// One transaction on the administrator's connection.
+absl::Status Attempt(RunSession& session, const StepTask& task, pg::Connection& administrator,
+                     StepOutcome& outcome) {
   Killpoint("privileged_before_begin");
   const std::string begin = BeginSql(session.sql, task.step.limits) +
                             "SELECT set_config('search_path', 'pg_catalog, public', true);\n";
-  auto sent =
-      administrator->Script(begin + JoinStatements(task.script.statements) + kFireConstraints);
+  const auto sent =
+      administrator.Script(begin + JoinStatements(task.script.statements) + kFireConstraints);
   if (!sent.ok()) {
     const absl::Status translated = TranslateLedgerError(sent.status());
-    if (translated != sent.status()) return translated;
+    if (translated != sent.status() || IsAboutLocks(translated)) return translated;
     return ScriptError("STEP_FAILED", task.text() + " failed at " + task.script.file,
                        sent.status());
   }
   if (task.direction == Direction::kUp && !task.step.expect.empty()) {
-    ASSIGN_OR_RETURN(const bool holds, ExpectationsHold(*administrator, task.step));
-    if (!holds) {
+    ASSIGN_OR_RETURN(outcome.expectations, Expectations(administrator, task));
+    Tell(session, task, outcome.expectations);
+    if (!AllHold(outcome.expectations)) {
       return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
                    task.text() + " was rolled back: its expectations do not hold");
     }
   }
   Killpoint("privileged_checked");
-  auto recorded = administrator->Script("RESET ROLE;\n" + RecordSql(session, task));
-  absl::Status committed = recorded.ok() ? administrator->Commit() : recorded.status();
+  const auto recorded = administrator.Script("SET LOCAL ROLE NONE;\n" +
+                                             RecordSql(session, task, outcome.expectations));
+  const absl::Status committed = recorded.ok() ? administrator.Commit() : recorded.status();
   if (!committed.ok()) {
     session.journal.RolledBack();
-    if (administrator->is_lost()) {
+    if (administrator.is_lost()) {
       return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
                    task.text() + ": the administrator's connection broke; run again to find out");
     }
@@ -77,10 +116,18 @@ absl::Status RunAsAdministrator(RunSession& session, const StepTask& task) {
   return absl::OkStatus();
 }
 
+absl::Status RunAsAdministrator(RunSession& session, const StepTask& task, StepOutcome& outcome) {
+  ASSIGN_OR_RETURN(const auto administrator,
+                   OpenAdministratorSession(session.options, session.key));
+  return RetryOnLocks(session, task, *administrator,
+                      [&] { return Attempt(session, task, *administrator, outcome); });
+}
+
 // The extension that `CREATE EXTENSION [IF NOT EXISTS] name` or `DROP EXTENSION [IF EXISTS] name`
 // is about.
 struct ExtensionChange {
   std::string name;
+  std::string schema;  // "" = any
   bool is_creation = true;
 };
 
@@ -107,58 +154,83 @@ std::optional<ExtensionChange> ReadExtensionChange(const std::string& statement)
     if (at < words.size() && lower(words[at]) == filler) ++at;
   }
   if (at >= words.size()) return std::nullopt;
-  std::string name = words[at];
-  if (name.size() > 2 && name.front() == '"') {
-    name = name.substr(1, name.size() - 2);
-  } else {
-    name = lower(name);
+  const auto identifier = [&](const std::string& text) {
+    return text.size() > 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : lower(text);
+  };
+  ExtensionChange change{
+      .name = identifier(words[at]), .schema = "", .is_creation = verb == "create"};
+  for (++at; at + 1 < words.size(); ++at) {
+    if (lower(words[at]) == "schema") change.schema = identifier(words[at + 1]);
   }
-  return ExtensionChange{.name = name, .is_creation = verb == "create"};
+  return change;
 }
 
 // nullopt: the catalog cannot tell.
-absl::StatusOr<std::optional<bool>> IsShownDone(RunSession& session, const StepTask& task) {
-  if (task.direction == Direction::kUp && !task.step.expect.empty()) {
-    const auto holds = ExpectationsHold(session.connection, task.step);
-    // What the expectation reads may not exist before the administrator has been at work.
-    if (!holds.ok() && session.connection.is_lost()) return holds.status();
-    return std::optional<bool>(holds.ok() && *holds);
-  }
+absl::StatusOr<std::optional<bool>> ExtensionsAreAsWanted(RunSession& session,
+                                                          const StepTask& task) {
   bool is_done = true;
   for (const std::string& statement : task.script.statements) {
     const auto change = ReadExtensionChange(statement);
     if (!change.has_value()) return std::optional<bool>();
     ASSIGN_OR_RETURN(
         pg::Result there,
-        session.connection.Query("SELECT count(*) AS n FROM pg_extension WHERE extname = $1",
-                                 change->name));
+        session.connection.Query("SELECT count(*) AS n FROM pg_extension AS e"
+                                 "  JOIN pg_namespace AS n ON n.oid = e.extnamespace"
+                                 " WHERE e.extname = $1 AND $2 IN ('', n.nspname::text)",
+                                 change->name, change->is_creation ? change->schema : ""));
     is_done = is_done && (there[0].Get<std::int64_t>("n") == 1) == change->is_creation;
   }
   return std::optional<bool>(is_done);
 }
 
-absl::Status WaitForAdministrator(RunSession& session, const StepTask& task) {
+// nullopt: the catalog cannot tell.
+absl::StatusOr<std::optional<bool>> IsShownDone(RunSession& session, const StepTask& task,
+                                                StepOutcome& outcome) {
+  if (task.direction == Direction::kDown || task.step.expect.empty()) {
+    return ExtensionsAreAsWanted(session, task);
+  }
+  RETURN_IF_ERROR(session.connection.Script("BEGIN READ ONLY").status());
+  auto checks = Expectations(session.connection, task);
+  if (session.connection.is_lost()) return checks.status();
+  RETURN_IF_ERROR(session.connection.Script("ROLLBACK").status());
+  // What the expectation reads may not exist before the administrator has been at work.
+  if (!checks.ok()) {
+    if (ReasonOf(checks.status()) == "EXPECTATION_FAILED") return checks.status();
+    return std::optional<bool>(false);
+  }
+  outcome.expectations = *std::move(checks);
+  return std::optional<bool>(AllHold(outcome.expectations));
+}
+
+absl::Status PrintForAdministrator(RunSession& session, const StepTask& task) {
+  Happening printed =
+      task.Event("privileged_sql", task.text() + " waits for an administrator to run:\n" +
+                                       JoinStatements(task.script.statements));
+  printed.details["sql"] = task.script.text;
+  session.journal.Emit(std::move(printed));
+  return FlushEvents(session);
+}
+
+absl::Status WaitForAdministrator(RunSession& session, const StepTask& task, StepOutcome& outcome) {
   const absl::Time give_up = absl::Now() + session.options.privileged_wait;
   bool was_printed = false;
   while (true) {
     RETURN_IF_ERROR(MayGoOn(session));
-    ASSIGN_OR_RETURN(const std::optional<bool> done, IsShownDone(session, task));
+    ASSIGN_OR_RETURN(const std::optional<bool> done, IsShownDone(session, task, outcome));
+    if (done.value_or(false)) {
+      Tell(session, task, outcome.expectations);
+      return absl::OkStatus();
+    }
+    if (!was_printed) {
+      RETURN_IF_ERROR(PrintForAdministrator(session, task));
+      was_printed = true;
+      Killpoint("privileged_waiting");
+    }
     if (!done.has_value()) {
       return Error(absl::StatusCode::kFailedPrecondition, "PRIVILEGED_STEP_NEEDS_ADMINISTRATOR",
                    task.text() +
                        " cannot be recognised in the catalog; give an administrator's connection "
                        "(--admin-url)");
-    }
-    if (*done) return absl::OkStatus();
-    if (!was_printed) {
-      Happening printed =
-          task.Event("privileged_sql", task.text() + " waits for an administrator to run:\n" +
-                                           JoinStatements(task.script.statements));
-      printed.details["sql"] = task.script.text;
-      session.journal.Emit(std::move(printed));
-      RETURN_IF_ERROR(FlushEvents(session));
-      was_printed = true;
-      Killpoint("privileged_waiting");
     }
     if (absl::Now() > give_up) {
       return Error(absl::StatusCode::kFailedPrecondition, "PRIVILEGED_STEP_PENDING",
@@ -170,17 +242,26 @@ absl::Status WaitForAdministrator(RunSession& session, const StepTask& task) {
 
 }  // namespace
 
-absl::Status RunPrivilegedStep(RunSession& session, const StepTask& task) {
-  if (!session.options.admin_url.empty()) return RunAsAdministrator(session, task);
-  RETURN_IF_ERROR(WaitForAdministrator(session, task));
-  const auto recorded = RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                                                          RecordSql(session, task) + "COMMIT;");
+absl::StatusOr<StepOutcome> RunPrivilegedStep(RunSession& session, const StepTask& task,
+                                              const UndoRequest& undo) {
+  StepOutcome outcome;
+  if (task.direction == Direction::kDown) {
+    ASSIGN_OR_RETURN(outcome, PrepareUndoAlone(session, task, undo, Mark::kNothing));
+  }
+  if (!session.options.admin_url.empty()) {
+    RETURN_IF_ERROR(RunAsAdministrator(session, task, outcome));
+    return outcome;
+  }
+  RETURN_IF_ERROR(WaitForAdministrator(session, task, outcome));
+  const auto recorded =
+      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
+                                        RecordSql(session, task, outcome.expectations) + "COMMIT;");
   if (!recorded.ok()) {
     if (!session.connection.is_lost()) session.journal.RolledBack();
     return TranslateLedgerError(recorded.status());
   }
   session.journal.Committed();
-  return absl::OkStatus();
+  return outcome;
 }
 
 }  // namespace lockstep::migration

@@ -2,17 +2,21 @@
 //
 // With an administrator's connection it runs there, in one transaction with its ledger row. Without
 // one, the SQL is printed (event privileged_sql) and the run waits until the catalog shows it done:
-// an extension is there or gone, or the step's expectations hold.
+// the step's expectations hold, or without any, its extensions are there (in the schema that it
+// names) or gone. Going down, the guard is asked first, in a transaction of its own: it is the
+// administrator who decides when the SQL runs, so no lock lasts until then.
 #pragma once
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "services/migration/engine/run/run_session.h"
+#include "services/migration/engine/run/undo.h"
 
 namespace lockstep::migration {
 
 // Reasons: PRIVILEGED_STEP_PENDING (not done within options.privileged_wait),
-// PRIVILEGED_STEP_NEEDS_ADMINISTRATOR (the catalog cannot show it), STEP_FAILED,
-// EXPECTATION_FAILED.
-absl::Status RunPrivilegedStep(RunSession& session, const StepTask& task);
+// PRIVILEGED_STEP_NEEDS_ADMINISTRATOR (the catalog cannot show it), STEP_FAILED, STEP_BLOCKED,
+// EXPECTATION_FAILED; those of PrepareUndo. `undo` is used going down only.
+absl::StatusOr<StepOutcome> RunPrivilegedStep(RunSession& session, const StepTask& task,
+                                              const UndoRequest& undo);
 
 }  // namespace lockstep::migration

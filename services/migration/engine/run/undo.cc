@@ -187,7 +187,9 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
   const bool keeps = request.archive && task.revision.irreversible_reason.empty() &&
                      task.revision.archive_forbidden_reason.empty();
   // Where everything that goes is kept, the guard matters only for what cannot be seen.
-  const bool takes = keeps ? task.script.facts.has_hidden_code : TakesAway(task.script);
+  const bool is_seen =
+      !task.script.facts.has_hidden_code && task.step.kind != StepKind::kPrivileged;
+  const bool takes = TakesAway(task.script) && !(keeps && is_seen);
   const bool asks = !request.guard.empty() && (request.asks_guard || takes);
   if (!asks && !request.archive) return prepared;
   // What holds the guard's silence for later steps is read under the same locks.

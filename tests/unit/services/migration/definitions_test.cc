@@ -181,7 +181,7 @@ TEST(LoadDefinitionsTest, ReportsBadFieldsWithTheirLine) {
       {"steps { name: \"a\" }\nsteps { name: \"a\" }\n", "7: two steps are called \"a\""},
       {"steps {\n  name: \"a\"\n  up_file: \"../x.sql\" }\n",
        "7: \"../x.sql\" must be a file in the"},
-      {"steps { name: \"a\"\n  expect_file: \"e.sql\"\n  kind: STEP_KIND_PRIVILEGED }\n",
+      {"steps { name: \"a\"\n  expect_file: \"e.sql\"\n  kind: STEP_KIND_NON_TRANSACTIONAL }\n",
        "7: expectations are checked inside the step's transaction"},
       {"steps { name: \"a\" }\n", "6: 01_a.up.sql is missing (FILE_MISSING)"},
       {"steps { name: \"a\" up_file: \"up.sql\" down_file: \"up.sql\" }\n",
