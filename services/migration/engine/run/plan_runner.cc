@@ -91,9 +91,10 @@ absl::Status CompleteRevision(RunSession& session, const Revision& revision) {
   return absl::OkStatus();
 }
 
-absl::Status Verify(RunSession& session, const Touched& touched, RunReport& report) {
+absl::Status Verify(RunSession& session, Touched touched, RunReport& report) {
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
   report.heads = HeadsOf(session.graph, state);
+  RETURN_IF_ERROR(AddDependentViews(session.connection, touched));
   const RevisionSet affected = Affected(session.graph, state, touched);
   if (affected.empty()) return absl::OkStatus();
   Killpoint("verify_begin");
@@ -209,7 +210,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, touched, report);
+  return Verify(session, std::move(touched), report);
 }
 
 absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -232,7 +233,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, touched, report);
+  return Verify(session, std::move(touched), report);
 }
 
 absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& report) {

@@ -1,6 +1,7 @@
 #include "services/migration/engine/run/verifier.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -127,10 +128,12 @@ absl::Status Verifier::RunAlone(const Check& check) {
     return absl::OkStatus();
   }
   if (connection_.is_lost()) return answers.status();
-  const std::string state = pg::SqlStateOf(answers.status());
-  const bool names_what_is_gone = state == "42P01" || state == "42703" || state == "3F000";
+  const auto diagnostics = pg::DiagnosticsOf(answers.status());
   const auto position = graph_.Find(check.revision->id);
-  if (names_what_is_gone && position.has_value() && WasDroppedInOrder(graph_, state_, *position)) {
+  // Only the message: a hint may name what is there instead.
+  if (diagnostics.has_value() && position.has_value() &&
+      (diagnostics->sqlstate == "42P01" || diagnostics->sqlstate == "42703") &&
+      NamesWhatWasDropped(graph_, state_, *position, diagnostics->message)) {
     journal_.Emit({.kind = "verification_skipped",
                    .message = check.id + " of " + check.revision->id +
                               " is about what a later revision dropped",
@@ -147,6 +150,50 @@ absl::Status Verifier::RunAlone(const Check& check) {
   return absl::OkStatus();
 }
 
+struct DroppedNames {
+  std::set<std::string> tables;   // "core.items"
+  std::set<std::string> columns;  // without their tables: errors call those by their aliases
+};
+
+// What revisions after `position` that are applied completely dropped of what its verification
+// reads.
+DroppedNames DroppedSince(const Graph& graph, const AppliedState& state, std::size_t position) {
+  const std::vector<std::string>& read = graph.at(position).verify.facts.read;
+  const auto is_read = [&](const std::string& table) {
+    return std::find(read.begin(), read.end(), table) != read.end();
+  };
+  DroppedNames dropped;
+  for (std::size_t later = position + 1; later < graph.size(); ++later) {
+    const auto applied = state.revisions.find(graph.at(later).id);
+    if (applied == state.revisions.end() || !applied->second.is_complete) continue;
+    for (const Step& step : graph.at(later).steps) {
+      for (const std::string& table : step.up.facts.tables_dropped) {
+        if (is_read(table)) dropped.tables.insert(table);
+      }
+      for (const ColumnName& column : step.up.facts.columns_dropped) {
+        if (is_read(column.table)) dropped.columns.insert(column.column);
+      }
+    }
+  }
+  return dropped;
+}
+
+// Whether `name` stands in the text as a whole name, behind a quote, an alias or a blank. The
+// wording around it depends on the server's language.
+bool HasName(std::string_view text, const std::string& name) {
+  const auto is_part = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+  };
+  for (std::size_t at = text.find(name); at != std::string_view::npos;
+       at = text.find(name, at + 1)) {
+    const std::size_t end = at + name.size();
+    const bool begins = at == 0 || !is_part(text[at - 1]);
+    const bool ends = end == text.size() || (!is_part(text[end]) && text[end] != '.');
+    if (begins && ends) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void Touched::Add(const Revision& revision, const Script& script) {
@@ -155,23 +202,45 @@ void Touched::Add(const Revision& revision, const Script& script) {
   if (script.is_opaque || script.facts.has_hidden_code) services.insert(revision.service);
 }
 
-bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position) {
-  const std::vector<std::string>& read = graph.at(position).verify.facts.read;
-  const auto is_read = [&](const std::string& table) {
-    return std::find(read.begin(), read.end(), table) != read.end();
-  };
-  for (std::size_t later = position + 1; later < graph.size(); ++later) {
-    if (!state.revisions.contains(graph.at(later).id)) continue;
-    for (const Step& step : graph.at(later).steps) {
-      const ScriptFacts& facts = step.up.facts;
-      if (std::any_of(facts.tables_dropped.begin(), facts.tables_dropped.end(), is_read) ||
-          std::any_of(facts.columns_dropped.begin(), facts.columns_dropped.end(),
-                      [&](const ColumnName& column) { return is_read(column.table); })) {
-        return true;
-      }
-    }
+absl::Status AddDependentViews(pg::Connection& connection, Touched& touched) {
+  const std::vector<std::string> tables(touched.tables.begin(), touched.tables.end());
+  std::vector<std::string> schemas;
+  for (const std::string& service : touched.services) {
+    for (const std::string_view schema : SchemasOf(service)) schemas.emplace_back(schema);
   }
-  return false;
+  ASSIGN_OR_RETURN(
+      pg::Result views,
+      connection.Query(
+          "WITH RECURSIVE reached AS ("
+          "  SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+          "   WHERE n.nspname || '.' || c.relname = ANY ($1::text[])"
+          "      OR n.nspname = ANY ($2::text[])"
+          "  UNION"
+          "  SELECT r.ev_class FROM reached JOIN pg_depend AS d"
+          "     ON d.refclassid = 'pg_class'::regclass AND d.refobjid = reached.oid"
+          "    AND d.classid = 'pg_rewrite'::regclass"
+          "    JOIN pg_rewrite AS r ON r.oid = d.objid)"
+          "SELECT n.nspname || '.' || c.relname AS name FROM reached"
+          "  JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = "
+          "c.relnamespace"
+          " WHERE c.relkind IN ('v', 'm')",
+          pg::ArrayLiteral(tables),
+          pg::ArrayLiteral(schemas)));
+  for (const pg::Row row : views) touched.tables.insert(row.Text("name"));
+  return absl::OkStatus();
+}
+
+bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position) {
+  const DroppedNames dropped = DroppedSince(graph, state, position);
+  return !dropped.tables.empty() || !dropped.columns.empty();
+}
+
+bool NamesWhatWasDropped(const Graph& graph, const AppliedState& state, std::size_t position,
+                         std::string_view message) {
+  const DroppedNames dropped = DroppedSince(graph, state, position);
+  const auto is_named = [&](const std::string& name) { return HasName(message, name); };
+  return std::any_of(dropped.tables.begin(), dropped.tables.end(), is_named) ||
+         std::any_of(dropped.columns.begin(), dropped.columns.end(), is_named);
 }
 
 std::string CheckId(const Script& script, std::size_t n) {

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,16 +30,23 @@ RevisionSet Verifiable(const Graph& graph, const AppliedState& state);
 // Those of them that read what was touched.
 RevisionSet Affected(const Graph& graph, const AppliedState& state, const Touched& touched);
 
-// Whether an applied revision took away a table or column that the verification of `position`
-// reads.
+// Adds the views and materialized views that read what was touched, directly or through others, as
+// the catalogue knows them.
+absl::Status AddDependentViews(pg::Connection& connection, Touched& touched);
+
+// Whether a later revision that is applied completely took away a table or column that the
+// verification of `position` reads.
 bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position);
+// Whether what `message` (the server's words of an undefined table or column) names is such a one.
+bool NamesWhatWasDropped(const Graph& graph, const AppliedState& state, std::size_t position,
+                         std::string_view message);
 
 // "verify.sql:12": how results name the n-th query (from 0) of a script.
 std::string CheckId(const Script& script, std::size_t n);
 
 // Runs the verifications of `revisions` in their owners' roles, read-only, many in one message. A
-// query whose table or column an applied revision has dropped since is skipped; any other error is
-// a failed check. Does not write: the caller records.
+// query that names a table or column which an applied revision has dropped since is skipped; any
+// other error is a failed check. Does not write: the caller records.
 absl::StatusOr<std::vector<VerificationResult>> RunVerifications(
     const Context& context, pg::Connection& connection, const Graph& graph,
     const AppliedState& state, const RevisionSet& revisions, absl::Duration timeout,

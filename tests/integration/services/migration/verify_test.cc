@@ -94,6 +94,74 @@ TEST_F(VerifyTest, TableDroppedInOrderFailsNothingButDriftDoes) {
   EXPECT_THAT(drifted.results[0].actual, HasSubstr("42P01"));
 }
 
+TEST_F(VerifyTest, OnlyWhatWasDroppedItselfIsExcused) {
+  WriteRevision("aaaa", "",
+                {{"up.sql",
+                  "CREATE TABLE core.t (id int PRIMARY KEY, n int, m int);\n"
+                  "CREATE TABLE core.other (id int PRIMARY KEY);"},
+                 {"down.sql", "DROP TABLE core.t;\nDROP TABLE core.other;"},
+                 {"verify.sql",
+                  "SELECT id FROM core.other WHERE id < 0;\n"
+                  "SELECT x.id FROM core.t AS x WHERE x.n < 0;\n"
+                  "SELECT id FROM core.t WHERE m < 0;\n"
+                  "SELECT id FROM core.t WHERE id < 0;"}});
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                {{"up.sql", "DROP TABLE core.other;\nALTER TABLE core.t DROP COLUMN n;"},
+                 {"down.sql",
+                  "ALTER TABLE core.t ADD COLUMN n int;\n"
+                  "CREATE TABLE core.other (id int PRIMARY KEY);"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  ASSERT_OK(Upgrade());
+  ASSERT_OK_AND_ASSIGN(const VerifyReport in_order, NewEngine()->Verify(context_, sink_));
+  EXPECT_EQ(in_order.failed, 0);
+  EXPECT_THAT(sink_.Messages("verification_skipped"), SizeIs(::testing::Ge(2U)));
+
+  db_.Execute("ALTER TABLE core.t DROP COLUMN m");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport column, NewEngine()->Verify(context_, sink_));
+  EXPECT_EQ(column.failed, 1);
+
+  db_.Execute("DROP TABLE core.t");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport table, NewEngine()->Verify(context_, sink_));
+  EXPECT_EQ(table.failed, 3);
+}
+
+TEST_F(VerifyTest, AHalfAppliedRevisionExcusesNothing) {
+  WriteTable("aaaa");
+  WriteRevision("bbbb",
+                "down_revision: \"aaaa\"\nsteps { name: \"one\" }\nsteps { name: \"two\" }\n",
+                {{"01_one.up.sql", "DROP TABLE core.t_aaaa;"},
+                 {"01_one.down.sql", "CREATE TABLE core.t_aaaa (id int PRIMARY KEY);"},
+                 {"02_two.up.sql", "ALTER TABLE core.none ADD COLUMN x int;"},
+                 {"02_two.down.sql", "ALTER TABLE core.none DROP COLUMN x;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  EXPECT_FALSE(Upgrade().ok());
+  ASSERT_EQ(AppliedText(), "aaaa:1! bbbb:1");
+
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine()->Verify(context_, sink_));
+
+  EXPECT_EQ(report.failed, 2);
+}
+
+TEST_F(VerifyTest, WhatReadsAViewIsCheckedWhenItsTableIsTouched) {
+  WriteRevision(
+      "aaaa", "",
+      {{"up.sql",
+        "CREATE TABLE core.t (id int PRIMARY KEY);\n"
+        "CREATE VIEW core.inner_view AS SELECT id FROM core.t;\n"
+        "CREATE VIEW core.outer_view AS SELECT id FROM core.inner_view;"},
+       {"down.sql", "DROP VIEW core.outer_view;\nDROP VIEW core.inner_view;\nDROP TABLE core.t;"},
+       {"verify.sql", "SELECT id FROM core.outer_view WHERE id < 0;"}});
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.t VALUES (-1)");
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                {{"up.sql", "ALTER TABLE core.t ADD COLUMN n int;"},
+                 {"down.sql", "ALTER TABLE core.t DROP COLUMN n;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+
+  EXPECT_THAT(Upgrade(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
+}
+
 TEST_F(VerifyTest, ExpectationsAreRecordedAndAMismatchRollsBack) {
   const auto write = [&](int expected) {
     WriteRevision(
