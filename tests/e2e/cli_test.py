@@ -122,6 +122,27 @@ class History(unittest.TestCase):
         self.assertEqual(self.before.sql(orders), suite.sql(orders))
         self.assertEqual(before, catalog_of(suite.url()))
 
+    def test_what_an_archive_keeps_comes_back(self):
+        suite = self.clone(self.suite)
+        suite.sql(self.EBAY_ORDER)
+        suite.sql("""INSERT INTO transactions.order_events (order_id, kind, reference)
+                     SELECT id, 'noted', 'ebay_77' FROM transactions.orders WHERE external_id = 'ebay_77'""")
+        order = "SELECT to_jsonb(o) FROM transactions.orders o WHERE external_id = 'ebay_77'"
+        event = "SELECT to_jsonb(e) FROM transactions.order_events e WHERE reference = 'ebay_77'"
+        before = suite.sql(order), suite.sql(event)
+        suite.lockstep("downgrade", "v2.2.1", "--archive", direct=True)
+        self.assertEqual(suite.sql("SELECT count(*) FROM transactions.orders"), "39")
+        kept = suite.sql("SELECT source, row_count FROM migration.archives WHERE revision = '84bc4d8b03ef' AND kind = 'rows'"
+                         " ORDER BY 1")
+        self.assertEqual(kept, "transactions.order_events|1\ntransactions.orders|1")
+
+        suite.lockstep("upgrade", direct=True)
+        for source in ("transactions.orders", "transactions.order_events"):
+            suite.sql(suite.sql("SELECT restore_sql FROM migration.archives WHERE revision = '84bc4d8b03ef' AND kind = 'rows'"
+                                f" AND source = '{source}'"))
+        self.assertEqual((suite.sql(order), suite.sql(event)), before)
+        self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
+
     def test_planted_defects_are_stopped_and_listed(self):
         for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),
                                ("underscore_number", 'contains "_"'), ("null_number", "number is missing"),

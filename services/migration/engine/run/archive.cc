@@ -20,8 +20,6 @@ namespace {
 using pg::QuoteIdentifier;
 using pg::QuoteLiteral;
 
-std::string BareName(const std::string& table) { return table.substr(table.find('.') + 1); }
-
 std::vector<std::string> QuotedAll(const std::vector<std::string>& names) {
   std::vector<std::string> quoted;
   for (const std::string& name : names) quoted.push_back(QuoteIdentifier(name));
@@ -226,11 +224,19 @@ absl::Status Keeper::CopyRows(const DestroyedData& data) {
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
   const std::string kept_as = schema + "." + QuoteIdentifier(BareName(data.table));
   if (data.columns.empty()) {
-    ASSIGN_OR_RETURN(const std::int64_t rows, Copy(schema, data.table, "*", where));
+    // By name: the table may have more columns, or others in between, when the rows come back.
+    ASSIGN_OR_RETURN(pg::Result names,
+                     connection_.Query("SELECT string_agg(quote_ident(attname), ', ' ORDER BY "
+                                       "attnum) AS list FROM pg_attribute"
+                                       " WHERE attrelid = to_regclass($1) AND attnum > 0"
+                                       "   AND NOT attisdropped AND attgenerated = ''",
+                                       QuotedName(data.table)));
+    const std::string list = names[0].Text("list");
+    ASSIGN_OR_RETURN(const std::int64_t rows, Copy(schema, data.table, list, where));
     Record(schema, "rows", data.table, rows,
-           "INSERT INTO " + QuotedName(data.table) + " OVERRIDING SYSTEM VALUE SELECT * FROM " +
-               kept_as + " ON CONFLICT (" + absl::StrJoin(QuotedAll(data.key), ", ") +
-               ") DO NOTHING;");
+           "INSERT INTO " + QuotedName(data.table) + " (" + list +
+               ") OVERRIDING SYSTEM VALUE SELECT " + list + " FROM " + kept_as + " ON CONFLICT (" +
+               absl::StrJoin(QuotedAll(data.key), ", ") + ") DO NOTHING;");
     return absl::OkStatus();
   }
   std::vector<std::string> kept = QuotedAll(data.key);

@@ -1,4 +1,4 @@
-// Keeps what an undo would destroy, inside the undo's transaction. See undo.h.
+// Keeps what an undo would destroy, inside the undo's transaction (undo.h), until it expires.
 #pragma once
 
 #include <string>
@@ -22,5 +22,9 @@ struct ArchiveScope {
 // role with the tables locked; leaves the role as it was. ARCHIVE_IMPOSSIBLE.
 absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared);
+
+// Drops the archives past their expiry, each in a transaction of its own. `purged` counts them,
+// also when it fails.
+absl::Status PurgeExpiredArchives(RunSession& session, int& purged);
 
 }  // namespace lockstep::migration

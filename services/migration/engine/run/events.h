@@ -16,7 +16,8 @@ struct RunEvent {
   absl::Time at;
   // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
   // step_failed, step_blocked, step_retried, revision_finished, expectation, privileged_sql,
-  // index_resumed, archived, guard_rehearsed, verification, verification_skipped, warning.
+  // index_resumed, archived, archive_purged, guard_rehearsed, guard_silent, verification,
+  // verification_skipped, warning.
   std::string kind;
   std::string revision;   // "" when the event is about the whole run
   int step = 0;           // ordinal, 0 when the event is not about one step

@@ -6,6 +6,7 @@
 #include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
@@ -176,6 +177,15 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
   return absl::OkStatus();
 }
 
+// A run that does something also tidies up. That this fails is no reason to do nothing.
+void PurgeQuietly(RunSession& session) {
+  int purged = 0;
+  const absl::Status status = PurgeExpiredArchives(session, purged);
+  if (status.ok() || session.connection.is_lost()) return;
+  session.journal.Emit(
+      {.kind = "warning", .message = "expired archives could not be purged: " + MessageOf(status)});
+}
+
 }  // namespace
 
 absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -189,6 +199,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
+  PurgeQuietly(session);
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
@@ -225,6 +236,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   }
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
+  PurgeQuietly(session);
   Touched touched;
   for (const PlanItem& item : plan.items) {
     RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));

@@ -12,6 +12,8 @@ std::string QuotedName(const std::string& table) {
          pg::QuoteIdentifier(table.substr(dot + 1));
 }
 
+std::string BareName(const std::string& table) { return table.substr(table.find('.') + 1); }
+
 bool HasWords(const std::string& statement, std::string_view words) {
   std::string lower;
   for (const char c : statement) {

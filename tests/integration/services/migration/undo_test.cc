@@ -251,6 +251,63 @@ TEST_F(UndoTest, TableThatOthersReferToIsNotMovedAway) {
   EXPECT_TRUE(TableExists("core.child"));
 }
 
+TEST_F(UndoTest, RestoredRowsFitATableThatGrew) {
+  folder_.AddRevision("catalog", "aaaa");
+  folder_.Write(
+      "catalog/aaaa_x/up.sql",
+      "CREATE TABLE core.t_aaaa (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS "
+      "(n * 2) STORED);\n");
+  WriteRevision("bbbb",
+                "down_revision: \"aaaa\"\ndestroys { table: \"core.t_aaaa\" key: \"id\" }\n",
+                {{"up.sql", "INSERT INTO core.t_aaaa VALUES (1, 1), (2, 2);"},
+                 {"down.sql", "DELETE FROM core.t_aaaa;"},
+                 {"verify.sql", "SELECT id FROM core.t_aaaa WHERE id < 0;"}});
+  ASSERT_OK(Upgrade());
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("aaaa", {.archive = true}));
+  ASSERT_THAT(down.archives, SizeIs(1));
+  db_.Execute("ALTER TABLE core.t_aaaa DROP COLUMN twice, ADD COLUMN later text");
+
+  db_.Execute(down.archives[0].restore_sql);
+
+  EXPECT_EQ(db_.QueryText("SELECT sum(n) FROM core.t_aaaa"), "3");
+}
+
+TEST_F(UndoTest, PartitionedTablesWithRowsCannotBeArchived) {
+  WriteRevision("aaaa", "",
+                {{"up.sql",
+                  "CREATE TABLE core.log (id int PRIMARY KEY) PARTITION BY RANGE (id);\n"
+                  "CREATE TABLE core.log_1 PARTITION OF core.log FOR VALUES FROM (0) TO (100);"},
+                 {"down.sql", "DROP TABLE core.log;"},
+                 {"verify.sql", "SELECT id FROM core.log WHERE id < 0;"},
+                 {"guard.sql", "SELECT 'lines' AS what, count(*) AS count FROM core.log;"}});
+  ASSERT_OK(Upgrade());
+  db_.Execute("INSERT INTO core.log VALUES (1)");
+
+  const auto refused = Downgrade("base", {.archive = true});
+
+  EXPECT_THAT(refused,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ARCHIVE_IMPOSSIBLE")));
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("it is partitioned"));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM core.log"), "1");
+
+  db_.Execute("DELETE FROM core.log");
+  EXPECT_THAT(Downgrade("base", {.archive = true}), IsOk());
+}
+
+TEST_F(UndoTest, ARunDropsArchivesPastTheirExpiry) {
+  WriteTables();
+  ASSERT_OK(Upgrade());
+  Fill();
+  ASSERT_OK_AND_ASSIGN(const RunReport down, Downgrade("base", {.archive = true}));
+  db_.Execute("UPDATE migration.archives SET expires_at = now() WHERE kind = 'columns'");
+
+  ASSERT_OK(Upgrade());
+
+  EXPECT_FALSE(TableExists(down.archives[0].kept_as));
+  EXPECT_TRUE(TableExists(down.archives[1].kept_as));
+  EXPECT_THAT(sink_.Messages("archive_purged"), SizeIs(1));
+}
+
 TEST_F(UndoTest, ExpiredArchivesArePurged) {
   WriteTables();
   ASSERT_OK(Upgrade());
