@@ -129,7 +129,26 @@ absl::StatusOr<LedgerItem*> ItemLedger::Find(const Uuid& item_id) {
   return &found->second;
 }
 
-absl::StatusOr<Claim*> ItemLedger::Hold(LedgerItem& item, const OrderRef& order) {
+absl::Status ItemLedger::CheckFree(const LedgerItem& item, bool may_adopt) const {
+  const bool is_sold = item.status == ItemStatus::kSold;
+  const bool is_adopted = is_sold && may_adopt && FreeUnits(item.id) > 0;
+  if (is_sold && !is_adopted) {
+    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_SOLD",
+                     "the item is sold to another order", item.id);
+  }
+  if (!is_sold && !CanBeTaken(item.status)) {
+    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_NOT_AVAILABLE",
+                     "an item in this status cannot be sold", item.id)
+        .With("status", ToText(item.status));
+  }
+  if (FreeUnits(item.id) == 0) {
+    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_RESERVED",
+                     "other orders hold every unit of the item", item.id);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Claim*> ItemLedger::Hold(LedgerItem& item, const OrderRef& order, bool may_adopt) {
   const std::vector<std::size_t> found = ClaimsOf(order);
   for (const std::size_t position : found) {
     // Two claims mean that the two keys of the order were used for two units.
@@ -152,19 +171,7 @@ absl::StatusOr<Claim*> ItemLedger::Hold(LedgerItem& item, const OrderRef& order)
     Index(found.front());
     return &claim;
   }
-  if (item.status == ItemStatus::kSold) {
-    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_SOLD",
-                     "the item is sold to another order", item.id);
-  }
-  if (!CanBeTaken(item.status)) {
-    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_NOT_AVAILABLE",
-                     "an item in this status cannot be sold", item.id)
-        .With("status", ToText(item.status));
-  }
-  if (FreeUnits(item.id) == 0) {
-    return ItemError(absl::StatusCode::kFailedPrecondition, "ITEM_RESERVED",
-                     "other orders hold every unit of the item", item.id);
-  }
+  RETURN_IF_ERROR(CheckFree(item, may_adopt));
   Claim claim;
   claim.item_id = item.id;
   claim.order = order;
@@ -196,7 +203,7 @@ void ItemLedger::Settle(LedgerItem& item, std::optional<absl::Time> sold_at) {
 
 absl::StatusOr<bool> ItemLedger::Reserve(const Uuid& item_id, const OrderRef& order) {
   ASSIGN_OR_RETURN(LedgerItem * item, Find(item_id));
-  ASSIGN_OR_RETURN(Claim * claim, Hold(*item, order));
+  ASSIGN_OR_RETURN(Claim * claim, Hold(*item, order, /*may_adopt=*/false));
   // A claim that was there may have been completed with the order's other key; the unit is the
   // same.
   if (claim->id != 0) return false;
@@ -207,12 +214,13 @@ absl::StatusOr<bool> ItemLedger::Reserve(const Uuid& item_id, const OrderRef& or
 absl::StatusOr<bool> ItemLedger::MarkSold(const Uuid& item_id, const OrderRef& order,
                                           absl::Time sold_at) {
   ASSIGN_OR_RETURN(LedgerItem * item, Find(item_id));
-  ASSIGN_OR_RETURN(Claim * claim, Hold(*item, order));
+  ASSIGN_OR_RETURN(Claim * claim, Hold(*item, order, /*may_adopt=*/true));
   if (claim->is_sold) return false;
   claim->is_sold = true;
   claim->sold_at = sold_at;
   claim->is_changed = true;
-  Settle(*item, sold_at);
+  // A sold item stays so, with the shelf life of its sale, whatever its claims cover.
+  if (item->status != ItemStatus::kSold) Settle(*item, sold_at);
   return true;
 }
 

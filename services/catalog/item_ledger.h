@@ -88,7 +88,9 @@ class ItemLedger {
   // ITEM_SOLD, ITEM_RESERVED, ITEM_NOT_AVAILABLE, ORDER_HOLDS_OTHER_ITEM. NOT_FOUND:
   // ITEM_NOT_FOUND.
   [[nodiscard]] absl::StatusOr<bool> Reserve(const ids::Uuid& item_id, const OrderRef& order);
-  // The same, and the unit is sold. Returns false when it was sold to this order already.
+  // The same, and the unit is sold. Returns false when it was sold to this order already. A unit
+  // that was sold before claims were recorded becomes the order's: it says that the sale was its
+  // own, and nobody else does.
   [[nodiscard]] absl::StatusOr<bool> MarkSold(const ids::Uuid& item_id, const OrderRef& order,
                                               absl::Time sold_at);
   // Gives back what the order holds of the item. Returns false when there is nothing to give back.
@@ -110,8 +112,12 @@ class ItemLedger {
 
  private:
   [[nodiscard]] absl::StatusOr<LedgerItem*> Find(const ids::Uuid& item_id);
-  // The order's claim, with the keys of `order` that it lacked; a new one when it has none.
-  [[nodiscard]] absl::StatusOr<Claim*> Hold(LedgerItem& item, const OrderRef& order);
+  // The order's claim, with the keys of `order` that it lacked; a new one when it has none. Units
+  // of a sold item that nobody holds are taken only if `may_adopt`.
+  [[nodiscard]] absl::StatusOr<Claim*> Hold(LedgerItem& item, const OrderRef& order,
+                                            bool may_adopt);
+  // Whether `item` may get another claim.
+  [[nodiscard]] absl::Status CheckFree(const LedgerItem& item, bool may_adopt) const;
   // Brings the item's status in line with its claims.
   void Settle(LedgerItem& item, std::optional<absl::Time> sold_at);
   // Positions of the claims that share a key with `order`: none, one, or two when its keys

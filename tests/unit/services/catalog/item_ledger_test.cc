@@ -148,6 +148,38 @@ TEST_F(ItemLedgerTest, ReleasesItemsThatWereSoldBeforeClaimsWereKept) {
   EXPECT_EQ(status(), ItemStatus::kInStock);
 }
 
+TEST_F(ItemLedgerTest, ASaleThatIsOlderThanClaimsBecomesThatOfTheOrderThatNamesIt) {
+  ledger_.AddItem({.id = item_,
+                   .status = ItemStatus::kSold,
+                   .quantity = 1,
+                   .purchase_date = kBought,
+                   .shelf_life_days = 12,
+                   .is_changed = false});
+
+  EXPECT_THAT(ledger_.Reserve(item_, second_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+  EXPECT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
+
+  EXPECT_EQ(status(), ItemStatus::kSold);
+  EXPECT_EQ(ledger_.items().at(item_).shelf_life_days, 12);
+  ASSERT_EQ(ledger_.claims().size(), 1U);
+  EXPECT_TRUE(ledger_.claims()[0].is_sold);
+  EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+  EXPECT_THAT(ledger_.Release(item_, first_, true), IsOkAndHolds(true));
+  EXPECT_EQ(status(), ItemStatus::kInStock);
+}
+
+TEST_F(ItemLedgerTest, SeveralUnitsThatWereSoldBeforeClaimsStaySold) {
+  Item(ItemStatus::kSold, 2);
+
+  EXPECT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
+  EXPECT_EQ(status(), ItemStatus::kSold);
+  EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold), IsOkAndHolds(true));
+  EXPECT_THAT(ledger_.MarkSold(item_, ById(Uuid::Generate()), kSold),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+}
+
 TEST_F(ItemLedgerTest, AnOrderThatSoldNothingDoesNotUndoAnOlderSale) {
   Item(ItemStatus::kSold);
 
