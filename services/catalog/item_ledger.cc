@@ -272,6 +272,14 @@ absl::Status ItemLedger::MoveTo(const Uuid& item_id, ItemStatus status) {
         .With("from", ToText(item->status))
         .With("to", ToText(status));
   }
+  const int held = HeldUnits(item_id);
+  if (held > 0 && (status == ItemStatus::kCancelled || status == ItemStatus::kPresale ||
+                   status == ItemStatus::kPreorder)) {
+    return ItemError(absl::StatusCode::kFailedPrecondition, "TRANSITION_NOT_ALLOWED",
+                     "orders hold units of the item; release them first", item_id)
+        .With("to", ToText(status))
+        .With("held_units", held);
+  }
   item->status = status;
   item->is_changed = true;
   return absl::OkStatus();

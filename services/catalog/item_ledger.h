@@ -100,7 +100,8 @@ class ItemLedger {
                                              bool was_completed);
   // Another number of units. FAILED_PRECONDITION: ITEM_SOLD, QUANTITY_BELOW_ORDERS.
   [[nodiscard]] absl::Status SetQuantity(const ids::Uuid& item_id, int quantity);
-  // A step that people make. FAILED_PRECONDITION: TRANSITION_NOT_ALLOWED.
+  // A step that people make. FAILED_PRECONDITION: TRANSITION_NOT_ALLOWED, also to cancelled,
+  // presale or preorder while orders hold some of the units: those are here, or were sold.
   [[nodiscard]] absl::Status MoveTo(const ids::Uuid& item_id, ItemStatus status);
 
   // Units that no order holds.

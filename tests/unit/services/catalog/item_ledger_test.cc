@@ -263,5 +263,21 @@ TEST_F(ItemLedgerTest, MovesByHandWhatNoOrderHolds) {
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("TRANSITION_NOT_ALLOWED")));
 }
 
+TEST_F(ItemLedgerTest, UnitsThatOrdersHoldCannotBeUnbought) {
+  Item(ItemStatus::kInStock, 2);
+  ASSERT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
+
+  for (const ItemStatus to :
+       {ItemStatus::kCancelled, ItemStatus::kPresale, ItemStatus::kPreorder}) {
+    EXPECT_THAT(ledger_.MoveTo(item_, to),
+                StatusIs(absl::StatusCode::kFailedPrecondition, Reason("TRANSITION_NOT_ALLOWED")))
+        << ToText(to);
+  }
+  EXPECT_EQ(status(), ItemStatus::kInStock);
+  EXPECT_OK(ledger_.MoveTo(item_, ItemStatus::kListedGoat));
+  ASSERT_THAT(ledger_.Release(item_, first_, true), IsOkAndHolds(true));
+  EXPECT_OK(ledger_.MoveTo(item_, ItemStatus::kCancelled));
+}
+
 }  // namespace
 }  // namespace lockstep::catalog
