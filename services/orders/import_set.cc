@@ -11,6 +11,7 @@
 #include "services/orders/item_events.h"
 #include "services/orders/order_commands.h"
 #include "services/orders/plumbing.h"
+#include "services/orders/sold_units.h"
 
 namespace lockstep::orders {
 namespace {
@@ -36,12 +37,23 @@ bool IsAboutRow(const absl::Status& status) {
          status.code() == absl::StatusCode::kInvalidArgument;
 }
 
+// What one transaction knows before it decides about its rows.
+struct Known {
+  std::map<OrderId, StoredOrder> stored;          // locked
+  std::map<InventoryItemId, Purchase> purchases;  // of the items of new orders
+  UnsoldUnits unsold;                             // of every item that a row may sell
+};
+
 absl::Status AddNew(const ReportRow& row, const ResolvedItem& item, const Platform& platform,
-                    const std::map<InventoryItemId, Purchase>& purchases, Writes& writes) {
+                    Known& known, Writes& writes) {
   std::optional<Purchase> purchase;
-  if (const auto it = purchases.find(item.item); it != purchases.end()) purchase = it->second;
+  const auto bought = known.purchases.find(item.item);
+  if (bought != known.purchases.end()) purchase = bought->second;
   Order order = NewOrder(*row.sale, platform.slug, OrderId::Generate(), item.item);
   absl::StatusOr<Order> with_profit = WithProfit(order, purchase);
+  if (with_profit.ok()) {
+    if (absl::Status sold = known.unsold.Take(order); !sold.ok()) with_profit = std::move(sold);
+  }
   if (!with_profit.ok()) {
     if (!IsAboutRow(with_profit.status())) return with_profit.status();
     // The item that was kept for this sale is free again.
@@ -64,10 +76,16 @@ absl::Status AddNew(const ReportRow& row, const ResolvedItem& item, const Platfo
 }
 
 absl::Status AddExisting(const ReportRow& row, const StoredOrder& stored, const Platform& platform,
-                         Writes& writes) {
+                         UnsoldUnits& unsold, Writes& writes) {
   const Order& before = stored.order;
   absl::StatusOr<Merge> merge =
       MergeSale(before, *row.sale, platform.slug, stored.is_same_payload, stored.purchase);
+  // A report only ever completes orders.
+  ItemEffect effect = ItemEffect::kNone;
+  if (merge.ok()) effect = EffectOf(before.status, merge->after.status, false);
+  if (effect == ItemEffect::kSold) {
+    if (absl::Status sold = unsold.Take(merge->after); !sold.ok()) merge = std::move(sold);
+  }
   if (!merge.ok()) {
     if (!IsAboutRow(merge.status())) return merge.status();
     writes.Record(row, ImportOutcome::kQuarantined, std::nullopt,
@@ -84,8 +102,6 @@ absl::Status AddExisting(const ReportRow& row, const StoredOrder& stored, const 
     case MergeOutcome::kUpdated:
       break;
   }
-  // A report only ever completes orders.
-  const ItemEffect effect = EffectOf(before.status, merge->after.status, false);
   if (effect != ItemEffect::kNone) writes.events.push_back(ItemEvent(merge->after, effect));
   writes.Record(row, ImportOutcome::kUpdated, before.id);
   writes.orders.push_back({.order = std::move(merge->after),
@@ -96,7 +112,7 @@ absl::Status AddExisting(const ReportRow& row, const StoredOrder& stored, const 
   return absl::OkStatus();
 }
 
-absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const PreparedSet& set) {
+absl::StatusOr<Known> Learn(pg::Tx& tx, const PreparedSet& set) {
   std::vector<OrderId> ids;
   std::vector<std::string> payloads;
   std::vector<InventoryItemId> items;
@@ -108,9 +124,25 @@ absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const Prepar
       items.push_back(target.item.item);
     }
   }
-  ASSIGN_OR_RETURN(auto stored, LockOrders(tx, ids, payloads));
-  ASSIGN_OR_RETURN(auto purchases, ReadPurchases(tx, items));
+  Known known;
+  ASSIGN_OR_RETURN(known.stored, LockOrders(tx, ids, payloads));
+  ASSIGN_OR_RETURN(known.purchases, ReadPurchases(tx, items));
+  // Also the items that were resolved just now: the catalog learns of sales later than they happen,
+  // so another order may have sold one of them already.
+  std::vector<InventoryItemId> for_sale;
+  for (const PreparedSet::Target& target : set.targets) {
+    if (!target.existing.has_value()) for_sale.push_back(target.item.item);
+  }
+  for (const auto& [id, stored] : known.stored) {
+    if (IsCompletedByReport(stored.order.status))
+      for_sale.push_back(stored.order.inventory_item_id);
+  }
+  ASSIGN_OR_RETURN(known.unsold, UnsoldUnits::Lock(tx, for_sale, std::nullopt));
+  return known;
+}
 
+absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const PreparedSet& set) {
+  ASSIGN_OR_RETURN(Known known, Learn(tx, set));
   Writes writes;
   std::size_t next = 0;
   for (std::size_t i = 0; i < set.rows.size(); ++i) {
@@ -121,16 +153,16 @@ absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const Prepar
     }
     const PreparedSet::Target& target = set.targets[next++];
     if (!target.existing.has_value()) {
-      RETURN_IF_ERROR(AddNew(row, target.item, platform, purchases, writes));
+      RETURN_IF_ERROR(AddNew(row, target.item, platform, known, writes));
       continue;
     }
-    const auto it = stored.find(*target.existing);
-    if (it == stored.end()) {
+    const auto it = known.stored.find(*target.existing);
+    if (it == known.stored.end()) {
       return Error(absl::StatusCode::kAborted, "ORDER_VANISHED",
                    "an order was deleted while it was imported; import again")
           .With("order", target.existing->text());
     }
-    RETURN_IF_ERROR(AddExisting(row, it->second, platform, writes));
+    RETURN_IF_ERROR(AddExisting(row, it->second, platform, known.unsold, writes));
   }
   return writes;
 }

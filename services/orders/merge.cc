@@ -92,6 +92,10 @@ absl::Status CheckMergeable(const Order& stored, const ReportedSale& sale,
 
 }  // namespace
 
+bool IsCompletedByReport(OrderStatus status) {
+  return status != OrderStatus::kDisputed && CanImportMove(status, OrderStatus::kCompleted);
+}
+
 absl::StatusOr<Merge> MergeSale(const Order& stored, const ReportedSale& sale,
                                 std::string_view platform_slug, bool is_same_payload,
                                 const std::optional<Purchase>& purchase) {
@@ -107,10 +111,7 @@ absl::StatusOr<Merge> MergeSale(const Order& stored, const ReportedSale& sale,
   Order& after = merge.after;
   after.external_id = reported.external_id;
   after.stockx_order_number = reported.stockx_order_number;
-  if (CanImportMove(stored.status, OrderStatus::kCompleted) &&
-      stored.status != OrderStatus::kDisputed) {
-    after.status = OrderStatus::kCompleted;
-  }
+  if (IsCompletedByReport(stored.status)) after.status = OrderStatus::kCompleted;
   after.amount = reported.amount;
   if (reported.inventory_type.has_value()) after.inventory_type = reported.inventory_type;
   after.platform_created_at = reported.platform_created_at;

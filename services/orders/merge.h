@@ -27,6 +27,9 @@ struct Merge {
   std::vector<std::pair<std::string, std::optional<std::string>>> previous;
 };
 
+// Whether a seller report moves an order in this status to completed.
+[[nodiscard]] bool IsCompletedByReport(OrderStatus status);
+
 // `is_same_payload`: the stored order carries exactly this row already. `purchase` is that of the
 // order's own item. Errors are FAILED_PRECONDITION, to be kept with the row: ORDER_CANCELLED,
 // ORDER_OF_OTHER_PLATFORM, CURRENCY_CHANGED, SALE_BEFORE_PURCHASE, ROI_OUT_OF_RANGE.

@@ -1,5 +1,6 @@
 #include "services/orders/order_commands.h"
 
+#include <span>
 #include <utility>
 
 #include "common/outbox/outbox.h"
@@ -11,6 +12,7 @@
 #include "services/orders/order_repository.h"
 #include "services/orders/plumbing.h"
 #include "services/orders/profit.h"
+#include "services/orders/sold_units.h"
 
 namespace lockstep::orders {
 namespace {
@@ -54,26 +56,6 @@ bool IsNotesOnly(const OrderPatch& patch) {
   OrderPatch rest = patch;
   rest.notes.reset();
   return rest.Paths().empty();
-}
-
-// One unit is sold once. The lock makes two orders of one item wait for each other.
-absl::Status CheckItemUnsold(pg::Tx& tx, const Order& order) {
-  const std::string item = order.inventory_item_id.text();
-  RETURN_IF_ERROR(
-      tx.Execute("SELECT pg_advisory_xact_lock(hashtextextended('item:' || $1, 0))", item)
-          .status());
-  ASSIGN_OR_RETURN(
-      std::optional<pg::Row> other,
-      tx.Maybe("SELECT o.id FROM transactions.orders o"
-               "  JOIN products.inventory i ON i.id = o.inventory_item_id"
-               " WHERE o.inventory_item_id = $1 AND o.id <> $2 AND o.status = 'completed'"
-               "   AND i.quantity <= 1 LIMIT 1",
-               item, order.id.text()));
-  if (!other.has_value()) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition, "ITEM_SOLD",
-               "another order has sold the item of this order")
-      .With("order", order.id.text())
-      .With("other_order", other->Text("id"));
 }
 
 bool ChangesFigures(const OrderPatch& patch) {
@@ -182,7 +164,11 @@ absl::StatusOr<Order> TransitionOrder(pg::Tx& tx, const OrderId& id, OrderStatus
   if (after.status == before.status) return before;
   ASSIGN_OR_RETURN(const bool has_been_completed, HasBeenCompleted(tx, before));
   const ItemEffect effect = EffectOf(before.status, after.status, has_been_completed);
-  if (effect == ItemEffect::kSold) RETURN_IF_ERROR(CheckItemUnsold(tx, after));
+  if (effect == ItemEffect::kSold) {
+    ASSIGN_OR_RETURN(UnsoldUnits unsold,
+                     UnsoldUnits::Lock(tx, std::span(&after.inventory_item_id, 1), id));
+    RETURN_IF_ERROR(unsold.Take(after));
+  }
   RETURN_IF_ERROR(SaveOrder(tx, after));
   JsonObject details;
   if (!reason.empty()) details.Text("reason", reason);

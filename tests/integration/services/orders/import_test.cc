@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include "nlohmann/json.hpp"
 #include "tests/integration/services/orders/orders_server.h"
@@ -223,6 +224,75 @@ TEST_F(ImportTest, SellsMatchedItemsThroughTheOutbox) {
                                 " FROM transactions.orders WHERE inventory_item_id = '" +
                                 item + "'"),
             "39.17 78.34 29");
+}
+
+TEST_F(ImportTest, SellsAnItemOnce) {
+  const std::string item = NewItem();
+  ASSERT_OK(Create("stockx_" + Number(0), item, 100, "2024-03-01T12:00:00Z"));
+  ASSERT_OK(Create("stockx_" + Number(1), item, 100, "2024-03-01T12:00:00Z"));
+  // The catalog, which has not heard of any sale yet, gives the item to a third sale.
+  database_.Execute(
+      "INSERT INTO products.item_orders (inventory_item_id, platform_id,"
+      " external_order_id, status) SELECT '" +
+      item + "', id, 'stockx_" + Number(2) +
+      "', 'reserved' FROM core.platforms WHERE slug = 'stockx'");
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, Import(ReportOf(4)));
+  EXPECT_EQ(batch.updated_count(), 1);
+  EXPECT_EQ(batch.inserted_count(), 1);
+  EXPECT_EQ(batch.quarantined_count(), 2);
+  for (const pb::ImportRecord& record : Records(batch.name(), "outcome = quarantined")) {
+    EXPECT_EQ(record.problems(0).reason(), "ITEM_SOLD");
+  }
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM transactions.orders WHERE status ="
+                                " 'completed' AND inventory_item_id = '" +
+                                item + "'"),
+            "1");
+  // Again alone: the sale before is in the database now. The unit that was kept is given back.
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch again, Import(ReportOf(1, 1)));
+  EXPECT_EQ(again.quarantined_count(), 1);
+  ASSERT_OK(Deliver());
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM products.item_orders WHERE"
+                                " external_order_id = 'stockx_" +
+                                Number(2) + "'"),
+            "0");
+}
+
+TEST_F(ImportTest, EveryUnitOfAnItemIsSoldOnce) {
+  const std::string item = NewItem();
+  database_.Execute("UPDATE products.inventory SET quantity = 2 WHERE id = '" + item + "'");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(Create("stockx_" + Number(i), item, 100, "2024-03-01T12:00:00Z"));
+  }
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, Import(ReportOf(3)));
+  EXPECT_EQ(batch.updated_count(), 2);
+  EXPECT_EQ(batch.quarantined_count(), 1);
+}
+
+TEST_F(ImportTest, WaitsForASaleOfTheSameItemThatIsUnderWay) {
+  const std::string item = NewItem();
+  ASSERT_OK_AND_ASSIGN(pb::Order by_hand, Create("ebay_1", item, 100, "2024-03-01T12:00:00Z"));
+  ASSERT_OK(Create("stockx_" + Number(0), item, 100, "2024-03-01T12:00:00Z"));
+  database_.Execute("UPDATE transactions.orders SET status = 'authenticated' WHERE id = '" +
+                    by_hand.name().substr(7) + "'");
+  absl::StatusOr<pb::ImportBatch> batch;
+  std::thread importing;
+  ASSERT_OK(pool_.Write(Context::WithTimeout(absl::Seconds(30)), [&](pg::Tx& tx) -> absl::Status {
+    ASSIGN_OR_RETURN(OrderId id, OrderId::Parse(by_hand.name().substr(7)));
+    RETURN_IF_ERROR(TransitionOrder(tx, id, OrderStatus::kCompleted, "", "", "").status());
+    importing = std::thread([&] { batch = Import(ReportOf(1)); });
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    std::string waiting = "0";
+    while (waiting == "0" && absl::Now() < deadline) {
+      waiting = database_.QueryText(
+          "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND"
+          " database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+    }
+    EXPECT_EQ(waiting, "1");
+    return absl::OkStatus();
+  }));
+  importing.join();
+  ASSERT_OK(batch);
+  EXPECT_EQ(batch->quarantined_count(), 1);
 }
 
 TEST_F(ImportTest, AWrongHeaderOrEncodingRefusesTheFile) {

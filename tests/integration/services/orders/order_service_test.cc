@@ -224,6 +224,13 @@ TEST_F(OrderServiceTest, AnItemIsSoldOnce) {
   ASSERT_OK(Complete(first.name()));
   EXPECT_THAT(Complete(second.name()),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+  // A disputed sale may be upheld: the item is sold until the dispute ends otherwise.
+  ASSERT_OK(Move(first.name(), pb::ORDER_STATUS_DISPUTED));
+  EXPECT_THAT(Move(second.name(), pb::ORDER_STATUS_COMPLETED),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+  ASSERT_OK(Move(first.name(), pb::ORDER_STATUS_COMPLETED));
+  ASSERT_OK(Move(first.name(), pb::ORDER_STATUS_RETURNED));
+  ASSERT_OK(Move(second.name(), pb::ORDER_STATUS_COMPLETED));
 }
 
 TEST_F(OrderServiceTest, RecordsPayouts) {
