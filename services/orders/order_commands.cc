@@ -188,17 +188,20 @@ absl::StatusOr<RecordedPayoutResult> RecordPayout(pg::Tx& tx, const OrderId& id,
                                                   const Payout& payout, std::string_view etag,
                                                   const std::string& request_id) {
   ASSIGN_OR_RETURN(Order order, GetOrderForUpdate(tx, id));
-  ASSIGN_OR_RETURN(std::optional<RecordedPayout> last, LastPayout(tx, id));
-  if (last.has_value()) {
+  ASSIGN_OR_RETURN(const std::vector<RecordedPayout> recorded, ReadPayouts(tx, id));
+  for (const RecordedPayout& earlier : recorded) {
     // The same call again is fine, whatever the etag: its first run changed it.
-    if (last->reference == payout.reference && last->amount == payout.amount.ToDecimalText() &&
-        last->payout_date == payout.payout_date) {
+    if (earlier.reference == payout.reference && earlier.amount == payout.amount.ToDecimalText() &&
+        earlier.currency == payout.amount.currency().code() &&
+        earlier.payout_date == payout.payout_date) {
       return RecordedPayoutResult{.order = order, .difference = std::nullopt, .warnings = {}};
     }
+  }
+  if (!recorded.empty()) {
     return Error(absl::StatusCode::kAlreadyExists, "PAYOUT_RECORDED",
                  "another payout is recorded for this order")
         .With("order", id.text())
-        .With("reference", last->reference);
+        .With("reference", recorded.back().reference);
   }
   RETURN_IF_ERROR(CheckEtag(order, etag));
   if (order.status == OrderStatus::kCancelled) {

@@ -314,21 +314,24 @@ absl::StatusOr<bool> HasBeenCompleted(pg::Tx& tx, const Order& order) {
   return row.has_value();
 }
 
-absl::StatusOr<std::optional<RecordedPayout>> LastPayout(pg::Tx& tx, const OrderId& id) {
+absl::StatusOr<std::vector<RecordedPayout>> ReadPayouts(pg::Tx& tx, const OrderId& id) {
   ASSIGN_OR_RETURN(
-      std::optional<pg::Row> row,
-      tx.Maybe("SELECT reference, details->>'amount' AS amount,"
+      const pg::Result rows,
+      tx.Query("SELECT reference, details->>'amount' AS amount, details->>'currency' AS currency,"
                " (details->>'payout_date')::timestamptz AS payout_date"
                "  FROM transactions.order_events"
                " WHERE order_id = $1 AND kind IN ('payout', 'imported') AND reference IS NOT NULL"
                "   AND details ? 'payout_date'"
-               " ORDER BY id DESC LIMIT 1",
+               " ORDER BY id",
                id.text()));
-  if (!row.has_value()) return std::optional<RecordedPayout>();
-  return std::optional<RecordedPayout>(
-      RecordedPayout{.reference = row->Text("reference"),
-                     .amount = row->OptionalText("amount").value_or(""),
-                     .payout_date = row->Get<absl::Time>("payout_date")});
+  std::vector<RecordedPayout> payouts;
+  for (const pg::Row row : rows) {
+    payouts.push_back({.reference = row.Text("reference"),
+                       .amount = row.OptionalText("amount").value_or(""),
+                       .currency = row.OptionalText("currency").value_or(""),
+                       .payout_date = row.Get<absl::Time>("payout_date")});
+  }
+  return payouts;
 }
 
 }  // namespace lockstep::orders

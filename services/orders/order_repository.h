@@ -79,13 +79,16 @@ struct OrderEvent {
 // Whether the order is completed or, when it is disputed, was so before: its history tells.
 [[nodiscard]] absl::StatusOr<bool> HasBeenCompleted(pg::Tx& tx, const Order& order);
 
-// The payout that was recorded last, by RecordPayout or an import.
+// A payout that RecordPayout or an import has recorded.
 struct RecordedPayout {
   std::string reference;
-  std::string amount;  // decimal text
+  std::string amount;    // decimal text
+  std::string currency;  // ISO 4217 code
   absl::Time payout_date;
 };
-[[nodiscard]] absl::StatusOr<std::optional<RecordedPayout>> LastPayout(pg::Tx& tx,
-                                                                       const OrderId& id);
+// All of them, oldest first: an import may come after RecordPayout and tell of the same money with
+// figures of its own.
+[[nodiscard]] absl::StatusOr<std::vector<RecordedPayout>> ReadPayouts(pg::Tx& tx,
+                                                                      const OrderId& id);
 
 }  // namespace lockstep::orders

@@ -226,6 +226,24 @@ TEST_F(ImportTest, SellsMatchedItemsThroughTheOutbox) {
             "39.17 78.34 29");
 }
 
+TEST_F(ImportTest, APayoutThatWasRecordedByHandIsStillTheSame) {
+  ASSERT_OK_AND_ASSIGN(pb::Order order,
+                       Create("stockx_" + Number(0), NewItem(), 100, "2024-03-01T12:00:00Z"));
+  pb::RecordPayoutRequest request;
+  request.set_name(order.name());
+  request.mutable_amount()->set_currency_code("EUR");
+  request.mutable_amount()->set_units(90);
+  request.mutable_payout_date()->set_seconds(1'709'467'200);  // 2024-03-03T12:00:00Z
+  request.set_reference("bank-1");
+  ASSERT_OK(Call(*orders_, &pb::OrderService::Stub::RecordPayout, request));
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, Import(ReportOf(1)));
+  EXPECT_EQ(batch.updated_count(), 1);
+  EXPECT_OK(Call(*orders_, &pb::OrderService::Stub::RecordPayout, request));
+  request.set_reference("bank-2");
+  EXPECT_THAT(Call(*orders_, &pb::OrderService::Stub::RecordPayout, request),
+              StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
+}
+
 TEST_F(ImportTest, SellsAnItemOnce) {
   const std::string item = NewItem();
   ASSERT_OK(Create("stockx_" + Number(0), item, 100, "2024-03-01T12:00:00Z"));

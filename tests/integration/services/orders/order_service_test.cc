@@ -251,6 +251,8 @@ TEST_F(OrderServiceTest, RecordsPayouts) {
               StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
   EXPECT_THAT(Pay(order.name(), 91, "r1", kSold + 86'400),
               StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
+  EXPECT_THAT(Pay(order.name(), 90, "r1", kSold + 86'400, "USD"),
+              StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
 
   // Figures that are known stay; the difference is told.
   Insert("ebay", "external_id, status, currency_code, sold_at, net_proceeds",
