@@ -231,6 +231,10 @@ absl::StatusOr<bool> ItemLedger::Release(const Uuid& item_id, const OrderRef& or
     if (claims_[position].item_id != item_id) continue;
     claims_[position].is_deleted = true;
     Settle(*item, std::nullopt);
+    if (item->is_made_up && !was_completed && HeldUnits(item_id) == 0) {
+      item->status = ItemStatus::kCancelled;
+      item->is_changed = true;
+    }
     return true;
   }
   if (was_completed && item->status == ItemStatus::kSold && HeldUnits(item_id) == 0) {

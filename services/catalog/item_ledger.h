@@ -63,6 +63,7 @@ struct LedgerItem {
   int quantity = 1;
   std::optional<absl::Time> purchase_date;
   std::optional<int> shelf_life_days;
+  bool is_made_up = false;  // a placeholder that nobody has completed
   bool is_changed = false;
 };
 
@@ -94,7 +95,8 @@ class ItemLedger {
   [[nodiscard]] absl::StatusOr<bool> MarkSold(const ids::Uuid& item_id, const OrderRef& order,
                                               absl::Time sold_at);
   // Gives back what the order holds of the item. Returns false when there is nothing to give back.
-  // An item that was sold before claims were recorded is given back by an order that
+  // A made-up item goes with the sale that it was made for: without one there is no unit, and it is
+  // cancelled. An item that was sold before claims were recorded is given back by an order that
   // `was_completed`: one that never sold anything must not undo the sale of another.
   [[nodiscard]] absl::StatusOr<bool> Release(const ids::Uuid& item_id, const OrderRef& order,
                                              bool was_completed);

@@ -31,6 +31,7 @@ LedgerItem ItemFromRow(const pg::Row& row) {
           .quantity = row.Get<std::int32_t>("quantity"),
           .purchase_date = row.Optional<absl::Time>("purchase_date"),
           .shelf_life_days = row.Optional<std::int32_t>("shelf_life_days"),
+          .is_made_up = row.Get<bool>("is_made_up"),
           .is_changed = false};
 }
 
@@ -142,7 +143,9 @@ absl::StatusOr<ItemLedger> LoadLedger(pg::Tx& tx, const std::vector<Uuid>& item_
   for (const Uuid& id : distinct) ids.push_back(id.text());
   ItemLedger ledger;
   ASSIGN_OR_RETURN(const pg::Result items,
-                   tx.Query("SELECT i.id, i.status, i.quantity, i.purchase_date, i.shelf_life_days"
+                   tx.Query("SELECT i.id, i.status, i.quantity, i.purchase_date, i.shelf_life_days,"
+                            " i.purchase_price IS NULL AND coalesce("
+                            "(i.external_ids ->> 'is_placeholder')::boolean, false) AS is_made_up"
                             " FROM products.inventory i WHERE i.id = ANY($1::uuid[])"
                             " ORDER BY i.id FOR UPDATE",
                             pg::ArrayLiteral(ids)));

@@ -309,6 +309,28 @@ absl::StatusOr<std::map<OrderId, StoredOrder>> LockOrders(pg::Tx& tx, std::span<
   return orders;
 }
 
+absl::StatusOr<std::vector<std::pair<OrderId, InventoryItemId>>> FindSurplusItems(
+    pg::Tx& tx, std::span<const OrderId> ids) {
+  std::vector<std::pair<OrderId, InventoryItemId>> surplus;
+  if (ids.empty()) return surplus;
+  std::vector<std::string> texts;
+  for (const OrderId& id : ids) texts.push_back(id.text());
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   tx.Query("SELECT o.id, c.inventory_item_id FROM transactions.orders o"
+                            "  JOIN products.item_orders c ON c.platform_id = o.platform_id"
+                            "    AND c.external_order_id = o.external_id"
+                            " WHERE o.id = ANY($1::uuid[])"
+                            "   AND c.inventory_item_id <> o.inventory_item_id ORDER BY o.id",
+                            pg::ArrayLiteral(texts)));
+  for (const pg::Row row : rows) {
+    ASSIGN_OR_RETURN(const OrderId id, OrderId::Parse(row.Text("id")));
+    ASSIGN_OR_RETURN(const InventoryItemId item,
+                     InventoryItemId::Parse(row.Text("inventory_item_id")));
+    surplus.emplace_back(id, item);
+  }
+  return surplus;
+}
+
 absl::StatusOr<std::map<InventoryItemId, Purchase>> ReadPurchases(
     pg::Tx& tx, std::span<const InventoryItemId> items) {
   std::map<InventoryItemId, Purchase> purchases;

@@ -102,6 +102,11 @@ struct StoredOrder {
 [[nodiscard]] absl::StatusOr<std::map<OrderId, StoredOrder>> LockOrders(
     pg::Tx& tx, std::span<const OrderId> ids, std::span<const std::string> payloads);
 
+// Items that the catalog holds for an order although the order is for another one: an import had
+// them resolved before it saw the order.
+[[nodiscard]] absl::StatusOr<std::vector<std::pair<OrderId, InventoryItemId>>> FindSurplusItems(
+    pg::Tx& tx, std::span<const OrderId> ids);
+
 // Known purchases of the items; items without one are missing.
 [[nodiscard]] absl::StatusOr<std::map<InventoryItemId, Purchase>> ReadPurchases(
     pg::Tx& tx, std::span<const InventoryItemId> items);

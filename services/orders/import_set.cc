@@ -31,6 +31,20 @@ struct Writes {
   }
 };
 
+// Gives back what the catalog keeps for sales whose orders, it turns out, are for other items.
+absl::Status ReleaseSurplus(pg::Tx& tx, const std::map<OrderId, StoredOrder>& stored,
+                            Writes& writes) {
+  std::vector<OrderId> ids;
+  for (const auto& [id, order] : stored) ids.push_back(id);
+  ASSIGN_OR_RETURN(const auto surplus, FindSurplusItems(tx, ids));
+  for (const auto& [id, item] : surplus) {
+    Order order = stored.at(id).order;
+    order.inventory_item_id = item;
+    writes.events.push_back(ItemEvent(order, ItemEffect::kReleased));
+  }
+  return absl::OkStatus();
+}
+
 // An error about the row goes into quarantine; any other ends the import.
 bool IsAboutRow(const absl::Status& status) {
   return status.code() == absl::StatusCode::kFailedPrecondition ||
@@ -144,6 +158,7 @@ absl::StatusOr<Known> Learn(pg::Tx& tx, const PreparedSet& set) {
 absl::StatusOr<Writes> Decide(pg::Tx& tx, const Platform& platform, const PreparedSet& set) {
   ASSIGN_OR_RETURN(Known known, Learn(tx, set));
   Writes writes;
+  RETURN_IF_ERROR(ReleaseSurplus(tx, known.stored, writes));
   std::size_t next = 0;
   for (std::size_t i = 0; i < set.rows.size(); ++i) {
     const ReportRow& row = set.rows[i];

@@ -15,9 +15,10 @@ struct Check {
 };
 
 // An event that is still to be delivered explains a difference: it is being mended.
-#define LOCKSTEP_NO_EVENT_UNDER_WAY                                      \
-  " AND NOT EXISTS (SELECT FROM transactions.outbox e"                   \
-  "  WHERE e.aggregate = 'inventoryItems/' || o.inventory_item_id::text" \
+#define LOCKSTEP_NO_EVENT_UNDER_WAY(item)              \
+  " AND NOT EXISTS (SELECT FROM transactions.outbox e" \
+  "  WHERE e.aggregate = 'inventoryItems/' || " item   \
+  "::text"                                             \
   "  AND e.delivered_at IS NULL AND e.dead_at IS NULL)"
 
 constexpr std::array<Check, 6> kChecks = {{
@@ -29,7 +30,8 @@ constexpr std::array<Check, 6> kChecks = {{
      "   AND NOT EXISTS (SELECT FROM products.item_orders c WHERE c.inventory_item_id = i.id"
      "     AND c.status = 'sold' AND (c.order_id = o.id"
      "       OR (c.platform_id = o.platform_id AND c.external_order_id = "
-     "o.external_id)))" LOCKSTEP_NO_EVENT_UNDER_WAY " ORDER BY o.id LIMIT $1"},
+     "o.external_id)))" LOCKSTEP_NO_EVENT_UNDER_WAY(
+         "o.inventory_item_id") " ORDER BY o.id LIMIT $1"},
     {DifferenceKind::kItemSoldTwice,
      "SELECT NULL::uuid AS order_id, i.id AS inventory_item_id, NULL::uuid AS event_id,"
      " count(*) || ' completed orders for ' || i.quantity || ' units' AS detail"
@@ -37,14 +39,18 @@ constexpr std::array<Check, 6> kChecks = {{
      " WHERE o.status = 'completed' GROUP BY i.id, i.quantity"
      " HAVING count(*) > greatest(i.quantity, 1) ORDER BY i.id LIMIT $1"},
     {DifferenceKind::kItemWithoutOrder,
-     "SELECT c.order_id, c.inventory_item_id, NULL::uuid AS event_id,"
-     " 'held for ' || coalesce(c.external_order_id, 'an order') || ', which does not exist'"
-     "   AS detail"
+     "SELECT coalesce(a.id, b.id, c.order_id) AS order_id, c.inventory_item_id,"
+     " NULL::uuid AS event_id, 'held for ' || coalesce(c.external_order_id, 'an order') ||"
+     " CASE WHEN a.id IS NULL AND b.id IS NULL THEN ', which does not exist'"
+     "   ELSE ', which is for another item' END AS detail"
      "  FROM products.item_orders c"
-     " WHERE NOT EXISTS (SELECT FROM transactions.orders o WHERE o.id = c.order_id)"
-     "   AND NOT EXISTS (SELECT FROM transactions.orders o WHERE o.platform_id = c.platform_id"
-     "     AND o.external_id = c.external_order_id)"
-     " ORDER BY c.id LIMIT $1"},
+     "  LEFT JOIN transactions.orders a ON a.id = c.order_id"
+     "  LEFT JOIN transactions.orders b ON b.platform_id = c.platform_id"
+     "    AND b.external_id = c.external_order_id"
+     " WHERE a.inventory_item_id IS DISTINCT FROM c.inventory_item_id"
+     "   AND b.inventory_item_id IS DISTINCT FROM "
+     "c.inventory_item_id" LOCKSTEP_NO_EVENT_UNDER_WAY(
+         "c.inventory_item_id") " ORDER BY c.id LIMIT $1"},
     {DifferenceKind::kEventStuck,
      "SELECT NULL::uuid AS order_id,"
      " substring(e.aggregate FROM '^inventoryItems/(.*)$')::uuid AS inventory_item_id, e.event_id,"
@@ -60,9 +66,11 @@ constexpr std::array<Check, 6> kChecks = {{
     {DifferenceKind::kItemNotReleased,
      "SELECT o.id AS order_id, o.inventory_item_id, NULL::uuid AS event_id,"
      " 'the order is ' || o.status AS detail"
-     "  FROM products.item_orders c JOIN transactions.orders o ON o.id = c.order_id"
-     " WHERE o.status IN ('cancelled', 'returned', 'refunded')" LOCKSTEP_NO_EVENT_UNDER_WAY
-     " ORDER BY o.id LIMIT $1"},
+     "  FROM transactions.orders o JOIN products.item_orders c"
+     "    ON c.inventory_item_id = o.inventory_item_id AND (c.order_id = o.id"
+     "      OR (c.platform_id = o.platform_id AND c.external_order_id = o.external_id))"
+     " WHERE o.status IN ('cancelled', 'returned', "
+     "'refunded')" LOCKSTEP_NO_EVENT_UNDER_WAY("o.inventory_item_id") " ORDER BY o.id LIMIT $1"},
 }};
 
 #undef LOCKSTEP_NO_EVENT_UNDER_WAY

@@ -58,6 +58,22 @@ class ResolveTest : public CatalogTest {
   }
 };
 
+TEST_F(ResolveTest, APlaceholderGoesWithItsSale) {
+  const v1::ResolvedSale sale = ResolveOne(1);
+  ASSERT_TRUE(sale.is_placeholder());
+  v1::ReleaseItemRequest request;
+  request.set_name(sale.inventory_item());
+  request.mutable_order()->set_platform("platforms/stockx");
+  request.mutable_order()->set_external_order_id("stockx_1");
+
+  ASSERT_OK(Call(inventory_, &Inventory::ReleaseItem, request));
+
+  EXPECT_EQ(GetItem(sale.inventory_item()).status(), v1::INVENTORY_STATUS_CANCELLED);
+  const v1::ResolvedSale again = ResolveOne(1);
+  EXPECT_TRUE(again.is_placeholder());
+  EXPECT_NE(again.inventory_item(), sale.inventory_item());
+}
+
 TEST_F(ResolveTest, PlaceholderHasNoPriceAndIsSold) {
   const v1::ResolvedSale sale = ResolveOne(1, "N/A", "7W");
 

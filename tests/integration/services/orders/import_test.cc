@@ -226,6 +226,25 @@ TEST_F(ImportTest, SellsMatchedItemsThroughTheOutbox) {
             "39.17 78.34 29");
 }
 
+TEST_F(ImportTest, GivesBackWhatWasResolvedForASaleThatSomebodyRecordedMeanwhile) {
+  const std::string item = NewItem();
+  bool is_recorded = false;
+  catalog_.on_resolve = [&] {
+    if (std::exchange(is_recorded, true)) return;
+    ASSERT_OK(Create("stockx_" + Number(0), item, 100, "2024-03-01T12:00:00Z"));
+  };
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, Import(ReportOf(2)));
+  EXPECT_EQ(batch.updated_count(), 1);
+  EXPECT_EQ(batch.inserted_count(), 1);
+  ASSERT_OK(Deliver());
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM products.item_orders WHERE"
+                                " external_order_id = 'stockx_" +
+                                Number(0) + "' AND inventory_item_id <> '" + item + "'"),
+            "0");
+  ASSERT_OK_AND_ASSIGN(pb::ReconcileItemsResponse differences, Reconcile());
+  EXPECT_EQ(differences.differences_size(), 0) << differences.DebugString();
+}
+
 TEST_F(ImportTest, APayoutThatWasRecordedByHandIsStillTheSame) {
   ASSERT_OK_AND_ASSIGN(pb::Order order,
                        Create("stockx_" + Number(0), NewItem(), 100, "2024-03-01T12:00:00Z"));

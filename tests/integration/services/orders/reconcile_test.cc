@@ -63,6 +63,33 @@ TEST_F(ReconcileTest, SeesAnItemThatACancelledOrderStillHolds) {
   EXPECT_EQ(result.differences(0).kind(), pb::ITEM_DIFFERENCE_KIND_ITEM_NOT_RELEASED);
 }
 
+TEST_F(ReconcileTest, SeesWhatAnOrderHoldsByItsNumberOnly) {
+  const std::string item = NewItem();
+  ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", item, 1, "2024-03-01T12:00:00Z"));
+  // As for an imported sale: the catalog does not know the order's id.
+  const auto hold = [&](const std::string& held) {
+    database_.Execute(
+        "INSERT INTO products.item_orders (inventory_item_id, platform_id, external_order_id,"
+        " status) SELECT '" +
+        held + "', id, 'ebay_1', 'sold' FROM core.platforms WHERE slug = 'ebay'");
+  };
+  hold(item);
+  ASSERT_OK(Move(order.name(), pb::ORDER_STATUS_CANCELLED));
+  database_.Execute("UPDATE transactions.outbox SET delivered_at = now()");
+  ASSERT_OK_AND_ASSIGN(pb::ReconcileItemsResponse result, Reconcile());
+  ASSERT_EQ(result.differences_size(), 1);
+  EXPECT_EQ(result.differences(0).kind(), pb::ITEM_DIFFERENCE_KIND_ITEM_NOT_RELEASED);
+
+  database_.Execute("DELETE FROM products.item_orders");
+  const std::string other = NewItem();
+  hold(other);
+  ASSERT_OK_AND_ASSIGN(result, Reconcile());
+  ASSERT_EQ(result.differences_size(), 1);
+  EXPECT_EQ(result.differences(0).kind(), pb::ITEM_DIFFERENCE_KIND_ITEM_WITHOUT_ORDER);
+  EXPECT_EQ(result.differences(0).order(), order.name());
+  EXPECT_EQ(result.differences(0).inventory_item(), "inventoryItems/" + other);
+}
+
 TEST_F(ReconcileTest, AnEventWaitsUntilTheCatalogIsBack) {
   const std::string item = NewItem();
   ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", item, 1, "2024-03-01T12:00:00Z"));

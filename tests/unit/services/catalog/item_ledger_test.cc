@@ -180,6 +180,25 @@ TEST_F(ItemLedgerTest, SeveralUnitsThatWereSoldBeforeClaimsStaySold) {
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
 }
 
+TEST_F(ItemLedgerTest, AMadeUpItemGoesWithItsSale) {
+  for (const bool was_completed : {false, true}) {
+    ItemLedger ledger;
+    ledger.AddItem({.id = item_,
+                    .status = ItemStatus::kSold,
+                    .purchase_date = {},
+                    .shelf_life_days = {},
+                    .is_made_up = true});
+    ledger.AddClaim({.id = 7, .item_id = item_, .order = first_, .is_sold = true, .sold_at = {}});
+
+    EXPECT_THAT(ledger.Release(item_, first_, was_completed), IsOkAndHolds(true));
+
+    // What was sold and came back is there, whoever bought it.
+    EXPECT_EQ(ledger.items().at(item_).status,
+              was_completed ? ItemStatus::kInStock : ItemStatus::kCancelled);
+    EXPECT_TRUE(ledger.items().at(item_).is_changed);
+  }
+}
+
 TEST_F(ItemLedgerTest, AnOrderThatSoldNothingDoesNotUndoAnOlderSale) {
   Item(ItemStatus::kSold);
 
