@@ -121,12 +121,35 @@ absl::Status CompleteNewBrand(pg::Tx& /*tx*/, v1::Brand& brand, ExtraColumns& /*
   return absl::OkStatus();
 }
 
+// A brand must not come to be its own ancestor: every walk up the tree would run for ever.
+absl::Status CheckParent(pg::Tx& tx, const v1::Brand& brand) {
+  if (brand.parent_brand().empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string id, KeyOf(Brands(), brand.name(), "name"));
+  ASSIGN_OR_RETURN(const std::string parent_id,
+                   KeyOf(Brands(), brand.parent_brand(), "brand.parent_brand"));
+  // Two changes that make a circle only together must not overlap; the walk is a statement of its
+  // own, so it sees what the one before has committed.
+  RETURN_IF_ERROR(
+      tx.Query("SELECT pg_advisory_xact_lock(hashtextextended('catalog.brand_tree', 0))").status());
+  ASSIGN_OR_RETURN(const std::optional<pg::Row> found,
+                   tx.Maybe("WITH RECURSIVE above AS ("
+                            " SELECT b.id, b.parent_brand_id FROM products.brands b WHERE b.id = $1"
+                            " UNION SELECT b.id, b.parent_brand_id FROM products.brands b"
+                            " JOIN above a ON a.parent_brand_id = b.id)"
+                            " SELECT a.id FROM above a WHERE a.id = $2",
+                            parent_id, id));
+  if (!found.has_value()) return absl::OkStatus();
+  return InvalidField("brand.parent_brand", "PARENT_IS_DESCENDANT",
+                      "the parent belongs, directly or not, to this brand");
+}
+
 absl::Status CompleteBrand(pg::Tx& tx, const v1::Brand& before, const v1::Brand& changes,
                            v1::Brand& after, FieldSet& fields, ExtraColumns& /*extra*/) {
   if (fields.contains("parent_brand") && after.parent_brand() == before.name()) {
     return InvalidField("brand.parent_brand", "PARENT_IS_SELF",
                         "a brand does not belong to itself");
   }
+  if (fields.contains("parent_brand")) RETURN_IF_ERROR(CheckParent(tx, after));
   return fields.contains("patterns") ? StorePatterns(tx, before.name(), changes) : absl::OkStatus();
 }
 

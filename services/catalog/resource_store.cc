@@ -64,10 +64,12 @@ absl::StatusOr<FieldSet> ResourceStore::FieldsOfUpdate(
 
 absl::Status ResourceStore::Read(pg::Tx& tx, std::string_view name, bool lock, Message& out) const {
   ASSIGN_OR_RETURN(const std::string key, KeyOf(spec_.collection, name, "name"));
+  // NO KEY: a row that refers to this one may be written meanwhile. Two rows that are put under
+  // each other at the same time would otherwise wait for each other.
   ASSIGN_OR_RETURN(
       const std::optional<pg::Row> row,
       tx.Maybe(select_ + " FROM " + spec_.collection.table + " t WHERE t." +
-                   spec_.collection.key_column + " = $1" + (lock ? " FOR UPDATE OF t" : ""),
+                   spec_.collection.key_column + " = $1" + (lock ? " FOR NO KEY UPDATE OF t" : ""),
                key));
   if (!row.has_value()) {
     return Error(absl::StatusCode::kNotFound, spec_.collection.not_found,

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "tests/integration/services/catalog/catalog_server.h"
 
 namespace lockstep::catalog {
@@ -152,6 +155,53 @@ TEST_F(ProductTest, BrandsInUseStay) {
   update.mutable_brand()->set_parent_brand(nike.name());
   EXPECT_THAT(Call(products_, &Products::UpdateBrand, update),
               StatusIs(absl::StatusCode::kInvalidArgument, Reason("PARENT_IS_SELF")));
+}
+
+TEST_F(ProductTest, NoBrandIsItsOwnAncestor) {
+  std::vector<std::string> names;
+  for (const char* name : {"A", "B", "C"}) {
+    ASSERT_OK_AND_ASSIGN(const v1::Brand brand, MakeBrand(name, {name}));
+    names.push_back(brand.name());
+  }
+  const auto put_under = [&](int child, int parent) {
+    v1::UpdateBrandRequest update;
+    update.mutable_brand()->set_name(names[child]);
+    update.mutable_brand()->set_parent_brand(names[parent]);
+    return Call(products_, &Products::UpdateBrand, update).status();
+  };
+  EXPECT_OK(put_under(0, 1));
+  EXPECT_OK(put_under(1, 2));
+  for (const int parent : {0, 1}) {
+    EXPECT_THAT(put_under(2, parent),
+                StatusIs(absl::StatusCode::kInvalidArgument, Reason("PARENT_IS_DESCENDANT")));
+  }
+  EXPECT_OK(put_under(0, 2));
+}
+
+// Each change alone is fine, all three together are a circle.
+TEST_F(ProductTest, NoBrandBecomesItsOwnAncestorByChangesAtOnce) {
+  std::vector<std::string> names;
+  for (const char* name : {"A", "B", "C"}) {
+    ASSERT_OK_AND_ASSIGN(const v1::Brand brand, MakeBrand(name, {name}));
+    names.push_back(brand.name());
+  }
+  for (int round = 0; round < 5; ++round) {
+    db_.Execute("UPDATE products.brands SET parent_brand_id = NULL");
+    std::atomic<int> refused = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&, i] {
+        v1::UpdateBrandRequest update;
+        update.mutable_brand()->set_name(names[i]);
+        update.mutable_brand()->set_parent_brand(names[(i + 1) % 3]);
+        if (!Call(products_, &Products::UpdateBrand, update).ok()) ++refused;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(refused, 1);
+    EXPECT_EQ(db_.QueryText("SELECT count(*) FROM products.brands WHERE parent_brand_id IS NULL"),
+              "1");
+  }
 }
 
 TEST_F(ProductTest, CategoriesKeepThePathOfNames) {
