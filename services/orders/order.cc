@@ -18,14 +18,15 @@ constexpr std::array<std::string_view, kOrderStatusCount> kTexts = {
 // Place on the way from the sale to the money; the failure states have none.
 bool IsOnTheWay(OrderStatus status) { return status <= kCompleted; }
 
-// UTF-8 characters, as varchar(n) counts them.
-std::size_t Characters(std::string_view text) {
+constexpr std::size_t kLongestStockxNumber = 100;
+
+}  // namespace
+
+std::size_t CharacterCount(std::string_view text) {
   std::size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1U : 0U;
   return count;
 }
-
-}  // namespace
 
 std::string_view ToText(OrderStatus status) { return kTexts.at(static_cast<std::size_t>(status)); }
 
@@ -136,7 +137,7 @@ absl::Status ValidateTexts(const Order& order) {
                      "one or more fields of the order are not acceptable");
   bool is_bad = false;
   for (const Limit& limit : limits) {
-    if (!limit.text.has_value() || Characters(*limit.text) <= limit.longest) continue;
+    if (!limit.text.has_value() || CharacterCount(*limit.text) <= limit.longest) continue;
     std::move(error).Field(limit.path, absl::StrFormat("at most %d characters", limit.longest));
     is_bad = true;
   }
@@ -145,12 +146,19 @@ absl::Status ValidateTexts(const Order& order) {
     std::move(error).Field("order.inventory_type", "STANDARD, FLEX or DIRECT");
     is_bad = true;
   }
-  if (order.external_id.has_value() &&
-      !PlatformNumber(order.platform_slug, *order.external_id).has_value()) {
-    std::move(error).Field(
-        "order.external_id",
-        "must be the platform's slug, an underscore and the platform's order id");
-    is_bad = true;
+  if (order.external_id.has_value()) {
+    const auto number = PlatformNumber(order.platform_slug, *order.external_id);
+    if (!number.has_value()) {
+      std::move(error).Field(
+          "order.external_id",
+          "must be the platform's slug, an underscore and the platform's order id");
+      is_bad = true;
+    } else if (order.platform_slug == "stockx" && CharacterCount(*number) > kLongestStockxNumber) {
+      std::move(error).Field(
+          "order.external_id",
+          absl::StrFormat("a StockX order number has at most %d characters", kLongestStockxNumber));
+      is_bad = true;
+    }
   }
   return is_bad ? error.ToStatus() : absl::OkStatus();
 }

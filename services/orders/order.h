@@ -4,6 +4,7 @@
 // have its currency; rows of the time before currencies were recorded are EUR.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -125,6 +126,9 @@ enum class ItemEffect {
 // SALE_TIME_MISSING for completing an order without sold_at. The status that it has is OK and
 // changes nothing.
 [[nodiscard]] absl::StatusOr<Order> Transition(Order order, OrderStatus to);
+
+// Characters of a text in UTF-8, as varchar(n) and the limits of the contract count them.
+[[nodiscard]] std::size_t CharacterCount(std::string_view text);
 
 // Length and form of the texts of an order; every bad field is named, below the path "order".
 // REQUIRES nothing.

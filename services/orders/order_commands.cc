@@ -58,6 +58,15 @@ bool IsNotesOnly(const OrderPatch& patch) {
   return rest.Paths().empty();
 }
 
+absl::Status CheckListing(pg::Tx& tx, const std::optional<ListingId>& listing) {
+  if (!listing.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      const std::optional<pg::Row> row,
+      tx.Maybe("SELECT 1 AS one FROM products.listings WHERE id = $1", listing->text()));
+  if (row.has_value()) return absl::OkStatus();
+  return InvalidField("order.listing", "LISTING_UNKNOWN", "there is no such listing");
+}
+
 bool ChangesFigures(const OrderPatch& patch) {
   return patch.gross_sale.has_value() || patch.platform_fee.has_value() ||
          patch.shipping_cost.has_value() || patch.sold_at.has_value();
@@ -69,6 +78,7 @@ absl::StatusOr<Order> CreateOrder(pg::Tx& tx, Order draft, const std::string& re
   RETURN_IF_ERROR(ValidateTexts(draft));
   ASSIGN_OR_RETURN(Platform platform, FindPlatform(tx, draft.platform_slug, "order.platform"));
   ASSIGN_OR_RETURN(std::optional<Purchase> purchase, ReadPurchase(tx, draft.inventory_item_id));
+  RETURN_IF_ERROR(CheckListing(tx, draft.listing_id));
   draft.id = OrderId::Generate();
   draft.status = OrderStatus::kPending;
   draft.payout_received = false;
@@ -134,6 +144,7 @@ absl::StatusOr<Order> UpdateOrder(pg::Tx& tx, const OrderId& id, const OrderPatc
   Apply(patch.notes, order.notes);
   RETURN_IF_ERROR(ValidateTexts(order));
   RETURN_IF_ERROR(CheckCurrencies(order));
+  if (patch.listing_id.has_value()) RETURN_IF_ERROR(CheckListing(tx, order.listing_id));
   if (order.status == OrderStatus::kCompleted && !order.sold_at.has_value()) {
     return InvalidField("order.sold_at", "SALE_TIME_MISSING", "a completed order needs a time");
   }

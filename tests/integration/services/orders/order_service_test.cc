@@ -157,6 +157,38 @@ TEST_F(OrderServiceTest, UpdatesWithMaskAndEtag) {
   EXPECT_EQ(updated.notes(), "lost in the post");
 }
 
+TEST_F(OrderServiceTest, LimitsCountCharacters) {
+  ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", NewItem(), 100, "2024-03-01T12:00:00Z"));
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "\xC3\xA4";  // a with dots: one character, two bytes
+  ASSERT_OK(Pay(order.name(), 90, text, kSold + 86'400));
+  EXPECT_THAT(Pay(order.name(), 90, text + "a", kSold + 86'400),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasField("reference")));
+  pb::TransitionOrderRequest request;
+  request.set_name(order.name());
+  request.set_status(pb::ORDER_STATUS_CONFIRMED);
+  request.set_reason(text + text + text + text + text + "a");
+  EXPECT_THAT(Call(*orders_, &pb::OrderService::Stub::TransitionOrder, request),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasField("reason")));
+  request.set_reason(text + text + text + text + text);
+  EXPECT_OK(Call(*orders_, &pb::OrderService::Stub::TransitionOrder, request));
+}
+
+TEST_F(OrderServiceTest, AnUnknownListingIsABadField) {
+  ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", NewItem(), 100));
+  order.set_listing("listings/11111111-1111-4111-8111-111111111111");
+  pb::UpdateOrderRequest update;
+  *update.mutable_order() = order;
+  update.mutable_update_mask()->add_paths("listing");
+  EXPECT_THAT(Call(*orders_, &pb::OrderService::Stub::UpdateOrder, update),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasField("order.listing")));
+  pb::CreateOrderRequest create;
+  *create.mutable_order() = order;
+  create.mutable_order()->set_external_id("ebay_2");
+  EXPECT_THAT(Call(*orders_, &pb::OrderService::Stub::CreateOrder, create),
+              StatusIs(absl::StatusCode::kInvalidArgument, Reason("LISTING_UNKNOWN")));
+}
+
 TEST_F(OrderServiceTest, TransitionsTellTheCatalogAndTheHistory) {
   const std::string item = NewItem();
   ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", item, 100, "2024-03-01T12:00:00Z"));

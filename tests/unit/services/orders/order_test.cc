@@ -132,6 +132,22 @@ TEST(CheckEtag, ComparesUnlessEmpty) {
               StatusIs(absl::StatusCode::kAborted, Reason("ETAG_MISMATCH")));
 }
 
+TEST(ValidateTexts, AStockxNumberIsShorterThanAnExternalId) {
+  Order order = In(kPending);
+  for (const char* slug : {"stockx", "ebay"}) {
+    order.platform_slug = slug;
+    order.external_id = std::string(slug) + "_" + std::string(100, '1');
+    EXPECT_OK(ValidateTexts(order));
+    *order.external_id += "1";
+    if (order.platform_slug == "ebay") {
+      EXPECT_OK(ValidateTexts(order));
+    } else {
+      EXPECT_THAT(ValidateTexts(order),
+                  StatusIs(absl::StatusCode::kInvalidArgument, HasField("order.external_id")));
+    }
+  }
+}
+
 TEST(ValidateTexts, NamesEveryBadField) {
   Order order;
   order.platform_slug = "ebay";
