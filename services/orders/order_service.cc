@@ -31,32 +31,24 @@ constexpr int kMaxDifferences = 10'000;
 constexpr std::size_t kLongestReason = 1000;
 constexpr std::size_t kLongestReference = 200;
 
-void SetSum(const std::optional<Money> &sum,
-            google::type::Money *(pb::OrderSummary::*field)(),
-            pb::OrderSummary &message) {
-  if (sum.has_value())
-    *(message.*field)() = money::ToProto(*sum);
+void SetSum(const std::optional<Money>& sum, google::type::Money* (pb::OrderSummary::*field)(),
+            pb::OrderSummary& message) {
+  if (sum.has_value()) *(message.*field)() = money::ToProto(*sum);
 }
 
-void FillSummary(const Summary &summary,
-                 const std::vector<std::string> &group_by,
-                 pb::OrderSummary &message) {
+void FillSummary(const Summary& summary, const std::vector<std::string>& group_by,
+                 pb::OrderSummary& message) {
   for (std::size_t i = 0; i < summary.group.size(); ++i) {
-    if (summary.group[i].has_value())
-      (*message.mutable_group())[group_by[i]] = *summary.group[i];
+    if (summary.group[i].has_value()) (*message.mutable_group())[group_by[i]] = *summary.group[i];
   }
   message.set_currency_code(summary.currency.code());
   message.set_order_count(summary.order_count);
   SetSum(summary.gross_sale, &pb::OrderSummary::mutable_gross_sale, message);
-  SetSum(summary.platform_fee, &pb::OrderSummary::mutable_platform_fee,
-         message);
-  SetSum(summary.shipping_cost, &pb::OrderSummary::mutable_shipping_cost,
-         message);
-  SetSum(summary.net_proceeds, &pb::OrderSummary::mutable_net_proceeds,
-         message);
+  SetSum(summary.platform_fee, &pb::OrderSummary::mutable_platform_fee, message);
+  SetSum(summary.shipping_cost, &pb::OrderSummary::mutable_shipping_cost, message);
+  SetSum(summary.net_proceeds, &pb::OrderSummary::mutable_net_proceeds, message);
   SetSum(summary.net_profit, &pb::OrderSummary::mutable_net_profit, message);
-  if (summary.mean_roi.has_value())
-    message.set_mean_roi(*summary.mean_roi);
+  if (summary.mean_roi.has_value()) message.set_mean_roi(*summary.mean_roi);
   message.set_missing_gross_sale_count(summary.missing_gross_sale);
   message.set_missing_platform_fee_count(summary.missing_platform_fee);
   message.set_missing_shipping_cost_count(summary.missing_shipping_cost);
@@ -70,171 +62,145 @@ pb::ItemDifferenceKind ToProto(DifferenceKind kind) {
   return static_cast<pb::ItemDifferenceKind>(static_cast<int>(kind) + 1);
 }
 
-std::string NameOf(const char *collection,
-                   const std::optional<std::string> &id) {
+std::string NameOf(const char* collection, const std::optional<std::string>& id) {
   return id.has_value() ? ids::ResourceName(collection, *id) : std::string();
 }
 
-absl::StatusOr<Payout> PayoutFromProto(const pb::RecordPayoutRequest &in) {
+absl::StatusOr<Payout> PayoutFromProto(const pb::RecordPayoutRequest& in) {
   ASSIGN_OR_RETURN(Money amount, money::FromProto(in.amount(), "amount"));
   RETURN_IF_ERROR(money::CheckAmount(amount, "amount"));
-  ASSIGN_OR_RETURN(absl::Time date,
-                   time::FromProto(in.payout_date(), "payout_date"));
+  ASSIGN_OR_RETURN(absl::Time date, time::FromProto(in.payout_date(), "payout_date"));
   if (CharacterCount(in.reference()) > kLongestReference) {
     return InvalidField("reference", "TEXT_TOO_LONG", "at most 200 characters");
   }
-  return Payout{
-      .amount = amount, .payout_date = date, .reference = in.reference()};
+  return Payout{.amount = amount, .payout_date = date, .reference = in.reference()};
 }
 
-absl::StatusOr<Order> Lookup(pg::Tx &tx, const pb::LookupOrderRequest &in) {
+absl::StatusOr<Order> Lookup(pg::Tx& tx, const pb::LookupOrderRequest& in) {
   if (!in.stockx_order_number().empty())
     return GetOrderByStockxNumber(tx, in.stockx_order_number());
   ASSIGN_OR_RETURN(std::string slug, PlatformSlug(in.platform(), "platform"));
   return GetOrderByExternalId(tx, slug, in.external_id());
 }
 
-} // namespace
+}  // namespace
 
-OrderService::OrderService(pg::Pool &pool, pg::Pool &read_pool,
-                           PageSigner &signer, rpc::Runner &runner,
-                           std::function<void()> notify)
-    : pool_(pool), read_pool_(read_pool), signer_(signer), runner_(runner),
+OrderService::OrderService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer,
+                           rpc::Runner& runner, std::function<void()> notify)
+    : pool_(pool),
+      read_pool_(read_pool),
+      signer_(signer),
+      runner_(runner),
       notify_(std::move(notify)) {}
 
-grpc::ServerUnaryReactor *
-OrderService::CreateOrder(grpc::CallbackServerContext *context,
-                          const pb::CreateOrderRequest *request,
-                          pb::Order *response) {
+grpc::ServerUnaryReactor* OrderService::CreateOrder(grpc::CallbackServerContext* context,
+                                                    const pb::CreateOrderRequest* request,
+                                                    pb::Order* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call,
-             const pb::CreateOrderRequest &in) -> absl::StatusOr<pb::Order> {
+      [this](const rpc::Call& call, const pb::CreateOrderRequest& in) -> absl::StatusOr<pb::Order> {
         ASSIGN_OR_RETURN(Order draft, DraftFromProto(in.order()));
-        return pool_.Write(call.context(), [&](pg::Tx &tx) {
+        return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
               tx, kPlumbing.request_results, in, call.method(),
-              [&](pg::Tx &inner) -> absl::StatusOr<pb::Order> {
-                ASSIGN_OR_RETURN(
-                    Order order,
-                    orders::CreateOrder(inner, draft, in.request_id()));
+              [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
+                ASSIGN_OR_RETURN(Order order, orders::CreateOrder(inner, draft, in.request_id()));
                 return ToProto(order);
               });
         });
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::GetOrder(grpc::CallbackServerContext *context,
-                       const pb::GetOrderRequest *request,
-                       pb::Order *response) {
+grpc::ServerUnaryReactor* OrderService::GetOrder(grpc::CallbackServerContext* context,
+                                                 const pb::GetOrderRequest* request,
+                                                 pb::Order* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call,
-             const pb::GetOrderRequest &in) -> absl::StatusOr<pb::Order> {
+      [this](const rpc::Call& call, const pb::GetOrderRequest& in) -> absl::StatusOr<pb::Order> {
         ASSIGN_OR_RETURN(OrderId id, OrderIdFromName(in.name(), "name"));
-        ASSIGN_OR_RETURN(Order order,
-                         pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return orders::GetOrder(tx, id, RawData::kRead);
-                         }));
+        ASSIGN_OR_RETURN(Order order, pool_.Read(call.context(), [&](pg::Tx& tx) {
+          return orders::GetOrder(tx, id, RawData::kRead);
+        }));
         return ToProto(order);
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::BatchGetOrders(grpc::CallbackServerContext *context,
-                             const pb::BatchGetOrdersRequest *request,
-                             pb::BatchGetOrdersResponse *response) {
+grpc::ServerUnaryReactor* OrderService::BatchGetOrders(grpc::CallbackServerContext* context,
+                                                       const pb::BatchGetOrdersRequest* request,
+                                                       pb::BatchGetOrdersResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::BatchGetOrdersRequest &in)
-          -> absl::StatusOr<pb::BatchGetOrdersResponse> {
+      [this](const rpc::Call& call,
+             const pb::BatchGetOrdersRequest& in) -> absl::StatusOr<pb::BatchGetOrdersResponse> {
         if (in.names_size() > kMaxBatch) {
           return InvalidField("names", "TOO_MANY_NAMES", "at most 1,000 names");
         }
         std::vector<OrderId> ids;
         for (int i = 0; i < in.names_size(); ++i) {
-          ASSIGN_OR_RETURN(
-              OrderId id,
-              OrderIdFromName(in.names(i), "names[" + std::to_string(i) + "]"));
+          ASSIGN_OR_RETURN(OrderId id,
+                           OrderIdFromName(in.names(i), "names[" + std::to_string(i) + "]"));
           ids.push_back(id);
         }
-        ASSIGN_OR_RETURN(std::vector<Order> orders,
-                         pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return GetOrders(tx, ids);
-                         }));
+        ASSIGN_OR_RETURN(std::vector<Order> orders, pool_.Read(call.context(), [&](pg::Tx& tx) {
+          return GetOrders(tx, ids);
+        }));
         pb::BatchGetOrdersResponse out;
-        for (const Order &order : orders)
-          *out.add_orders() = ToProto(order);
+        for (const Order& order : orders) *out.add_orders() = ToProto(order);
         return out;
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::LookupOrder(grpc::CallbackServerContext *context,
-                          const pb::LookupOrderRequest *request,
-                          pb::Order *response) {
+grpc::ServerUnaryReactor* OrderService::LookupOrder(grpc::CallbackServerContext* context,
+                                                    const pb::LookupOrderRequest* request,
+                                                    pb::Order* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call,
-             const pb::LookupOrderRequest &in) -> absl::StatusOr<pb::Order> {
+      [this](const rpc::Call& call, const pb::LookupOrderRequest& in) -> absl::StatusOr<pb::Order> {
         if (in.external_id().empty() == in.stockx_order_number().empty()) {
-          return InvalidField(
-              "external_id", "LOOKUP_KEY_AMBIGUOUS",
-              "set external_id with platform, or stockx_order_number");
+          return InvalidField("external_id", "LOOKUP_KEY_AMBIGUOUS",
+                              "set external_id with platform, or stockx_order_number");
         }
         ASSIGN_OR_RETURN(Order order,
-                         pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return Lookup(tx, in);
-                         }));
+                         pool_.Read(call.context(), [&](pg::Tx& tx) { return Lookup(tx, in); }));
         return ToProto(order);
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::ListOrders(grpc::CallbackServerContext *context,
-                         const pb::ListOrdersRequest *request,
-                         pb::ListOrdersResponse *response) {
+grpc::ServerUnaryReactor* OrderService::ListOrders(grpc::CallbackServerContext* context,
+                                                   const pb::ListOrdersRequest* request,
+                                                   pb::ListOrdersResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::ListOrdersRequest &in)
-          -> absl::StatusOr<pb::ListOrdersResponse> {
-        ASSIGN_OR_RETURN(const paging::TokenSigner *signer,
-                         signer_.Get(call.context()));
-        ASSIGN_OR_RETURN(
-            paging::ListQuery query,
-            paging::ListQuery::Make(ListOrdersSpec(),
-                                    {.filter = in.filter(),
-                                     .order_by = in.order_by(),
-                                     .page_size = in.page_size(),
-                                     .page_token = in.page_token()},
-                                    *signer));
-        ASSIGN_OR_RETURN(OrderPage page,
-                         read_pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return orders::ListOrders(tx, query);
-                         }));
+      [this](const rpc::Call& call,
+             const pb::ListOrdersRequest& in) -> absl::StatusOr<pb::ListOrdersResponse> {
+        ASSIGN_OR_RETURN(const paging::TokenSigner* signer, signer_.Get(call.context()));
+        ASSIGN_OR_RETURN(paging::ListQuery query,
+                         paging::ListQuery::Make(ListOrdersSpec(),
+                                                 {.filter = in.filter(),
+                                                  .order_by = in.order_by(),
+                                                  .page_size = in.page_size(),
+                                                  .page_token = in.page_token()},
+                                                 *signer));
+        ASSIGN_OR_RETURN(OrderPage page, read_pool_.Read(call.context(), [&](pg::Tx& tx) {
+          return orders::ListOrders(tx, query);
+        }));
         pb::ListOrdersResponse out;
-        for (const Order &order : page.orders)
-          *out.add_orders() = ToProto(order);
+        for (const Order& order : page.orders) *out.add_orders() = ToProto(order);
         out.set_next_page_token(page.next_page_token);
         return out;
       });
 }
 
-grpc::ServerWriteReactor<pb::StreamOrdersResponse> *
-OrderService::StreamOrders(grpc::CallbackServerContext *context,
-                           const pb::StreamOrdersRequest *request) {
+grpc::ServerWriteReactor<pb::StreamOrdersResponse>* OrderService::StreamOrders(
+    grpc::CallbackServerContext* context, const pb::StreamOrdersRequest* request) {
   return runner_.ServerStream<pb::StreamOrdersResponse>(
       context, request,
-      [this](
-          const rpc::Call &call, const pb::StreamOrdersRequest &in,
-          rpc::StreamWriter<pb::StreamOrdersResponse> &writer) -> absl::Status {
+      [this](const rpc::Call& call, const pb::StreamOrdersRequest& in,
+             rpc::StreamWriter<pb::StreamOrdersResponse>& writer) -> absl::Status {
         std::string token = in.page_token();
-        // Each message is a page of its own: a slow reader holds no transaction
-        // and no connection.
+        // Each message is a page of its own: a slow reader holds no transaction and no connection.
         do {
-          ASSIGN_OR_RETURN(const paging::TokenSigner *signer,
-                           signer_.Get(call.context()));
+          ASSIGN_OR_RETURN(const paging::TokenSigner* signer, signer_.Get(call.context()));
           ASSIGN_OR_RETURN(paging::ListQuery query,
                            paging::ListQuery::Make(StreamOrdersSpec(),
                                                    {.filter = in.filter(),
@@ -242,14 +208,12 @@ OrderService::StreamOrders(grpc::CallbackServerContext *context,
                                                     .page_size = kStreamPage,
                                                     .page_token = token},
                                                    *signer));
-          ASSIGN_OR_RETURN(OrderPage page,
-                           read_pool_.Read(call.context(), [&](pg::Tx &tx) {
-                             return orders::ListOrders(tx, query);
-                           }));
+          ASSIGN_OR_RETURN(OrderPage page, read_pool_.Read(call.context(), [&](pg::Tx& tx) {
+            return orders::ListOrders(tx, query);
+          }));
           token = page.next_page_token;
           pb::StreamOrdersResponse out;
-          for (const Order &order : page.orders)
-            *out.add_orders() = ToProto(order);
+          for (const Order& order : page.orders) *out.add_orders() = ToProto(order);
           out.set_next_page_token(token);
           RETURN_IF_ERROR(writer.Write(std::move(out)));
         } while (!token.empty());
@@ -257,180 +221,155 @@ OrderService::StreamOrders(grpc::CallbackServerContext *context,
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::UpdateOrder(grpc::CallbackServerContext *context,
-                          const pb::UpdateOrderRequest *request,
-                          pb::Order *response) {
+grpc::ServerUnaryReactor* OrderService::UpdateOrder(grpc::CallbackServerContext* context,
+                                                    const pb::UpdateOrderRequest* request,
+                                                    pb::Order* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call,
-             const pb::UpdateOrderRequest &in) -> absl::StatusOr<pb::Order> {
-        ASSIGN_OR_RETURN(OrderId id,
-                         OrderIdFromName(in.order().name(), "order.name"));
+      [this](const rpc::Call& call, const pb::UpdateOrderRequest& in) -> absl::StatusOr<pb::Order> {
+        ASSIGN_OR_RETURN(OrderId id, OrderIdFromName(in.order().name(), "order.name"));
         ASSIGN_OR_RETURN(OrderPatch patch, PatchFromProto(in));
-        return pool_.Write(call.context(), [&](pg::Tx &tx) {
+        return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
               tx, kPlumbing.request_results, in, call.method(),
-              [&](pg::Tx &inner) -> absl::StatusOr<pb::Order> {
-                ASSIGN_OR_RETURN(Order order,
-                                 orders::UpdateOrder(inner, id, patch,
-                                                     in.order().etag(),
-                                                     in.request_id()));
+              [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
+                ASSIGN_OR_RETURN(
+                    Order order,
+                    orders::UpdateOrder(inner, id, patch, in.order().etag(), in.request_id()));
                 return ToProto(order);
               });
         });
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::TransitionOrder(grpc::CallbackServerContext *context,
-                              const pb::TransitionOrderRequest *request,
-                              pb::Order *response) {
+grpc::ServerUnaryReactor* OrderService::TransitionOrder(grpc::CallbackServerContext* context,
+                                                        const pb::TransitionOrderRequest* request,
+                                                        pb::Order* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::TransitionOrderRequest &in)
-          -> absl::StatusOr<pb::Order> {
+      [this](const rpc::Call& call,
+             const pb::TransitionOrderRequest& in) -> absl::StatusOr<pb::Order> {
         ASSIGN_OR_RETURN(OrderId id, OrderIdFromName(in.name(), "name"));
         ASSIGN_OR_RETURN(OrderStatus to, FromProto(in.status(), "status"));
         if (CharacterCount(in.reason()) > kLongestReason) {
-          return InvalidField("reason", "TEXT_TOO_LONG",
-                              "at most 1,000 characters");
+          return InvalidField("reason", "TEXT_TOO_LONG", "at most 1,000 characters");
         }
-        absl::StatusOr<pb::Order> order =
-            pool_.Write(call.context(), [&](pg::Tx &tx) {
-              return request_id::With(
-                  tx, kPlumbing.request_results, in, call.method(),
-                  [&](pg::Tx &inner) -> absl::StatusOr<pb::Order> {
-                    ASSIGN_OR_RETURN(
-                        Order after,
-                        orders::TransitionOrder(inner, id, to, in.reason(),
-                                                in.etag(), in.request_id()));
-                    return ToProto(after);
-                  });
-            });
-        if (order.ok() && notify_)
-          notify_();
+        absl::StatusOr<pb::Order> order = pool_.Write(call.context(), [&](pg::Tx& tx) {
+          return request_id::With(
+              tx, kPlumbing.request_results, in, call.method(),
+              [&](pg::Tx& inner) -> absl::StatusOr<pb::Order> {
+                ASSIGN_OR_RETURN(Order after, orders::TransitionOrder(inner, id, to, in.reason(),
+                                                                      in.etag(), in.request_id()));
+                return ToProto(after);
+              });
+        });
+        if (order.ok() && notify_) notify_();
         return order;
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::RecordPayout(grpc::CallbackServerContext *context,
-                           const pb::RecordPayoutRequest *request,
-                           pb::RecordPayoutResponse *response) {
+grpc::ServerUnaryReactor* OrderService::RecordPayout(grpc::CallbackServerContext* context,
+                                                     const pb::RecordPayoutRequest* request,
+                                                     pb::RecordPayoutResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::RecordPayoutRequest &in)
-          -> absl::StatusOr<pb::RecordPayoutResponse> {
+      [this](const rpc::Call& call,
+             const pb::RecordPayoutRequest& in) -> absl::StatusOr<pb::RecordPayoutResponse> {
         ASSIGN_OR_RETURN(OrderId id, OrderIdFromName(in.name(), "name"));
         ASSIGN_OR_RETURN(Payout payout, PayoutFromProto(in));
-        return pool_.Write(call.context(), [&](pg::Tx &tx) {
+        return pool_.Write(call.context(), [&](pg::Tx& tx) {
           return request_id::With(
               tx, kPlumbing.request_results, in, call.method(),
-              [&](pg::Tx &inner) -> absl::StatusOr<pb::RecordPayoutResponse> {
-                ASSIGN_OR_RETURN(RecordedPayoutResult result,
-                                 orders::RecordPayout(inner, id, payout,
-                                                      in.etag(),
-                                                      in.request_id()));
+              [&](pg::Tx& inner) -> absl::StatusOr<pb::RecordPayoutResponse> {
+                ASSIGN_OR_RETURN(
+                    RecordedPayoutResult result,
+                    orders::RecordPayout(inner, id, payout, in.etag(), in.request_id()));
                 pb::RecordPayoutResponse out;
                 *out.mutable_order() = ToProto(result.order);
                 if (result.difference.has_value()) {
-                  *out.mutable_difference() =
-                      money::ToProto(*result.difference);
+                  *out.mutable_difference() = money::ToProto(*result.difference);
                 }
-                for (std::string &warning : result.warnings)
-                  out.add_warnings(std::move(warning));
+                for (std::string& warning : result.warnings) out.add_warnings(std::move(warning));
                 return out;
               });
         });
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::SummarizeOrders(grpc::CallbackServerContext *context,
-                              const pb::SummarizeOrdersRequest *request,
-                              pb::SummarizeOrdersResponse *response) {
+grpc::ServerUnaryReactor* OrderService::SummarizeOrders(grpc::CallbackServerContext* context,
+                                                        const pb::SummarizeOrdersRequest* request,
+                                                        pb::SummarizeOrdersResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::SummarizeOrdersRequest &in)
-          -> absl::StatusOr<pb::SummarizeOrdersResponse> {
+      [this](const rpc::Call& call,
+             const pb::SummarizeOrdersRequest& in) -> absl::StatusOr<pb::SummarizeOrdersResponse> {
         ASSIGN_OR_RETURN(
             SummaryQuery query,
-            SummaryQuery::Make(in.filter(),
-                               {in.group_by().begin(), in.group_by().end()}));
-        return read_pool_.Read(
-            call.context(),
-            [&](pg::Tx &tx) -> absl::StatusOr<pb::SummarizeOrdersResponse> {
-              ASSIGN_OR_RETURN(std::vector<Summary> totals, query.Totals(tx));
-              ASSIGN_OR_RETURN(std::vector<Summary> groups, query.Groups(tx));
-              pb::SummarizeOrdersResponse out;
-              for (const Summary &summary : totals) {
-                FillSummary(summary, query.group_by(), *out.add_totals());
-              }
-              for (const Summary &summary : groups) {
-                FillSummary(summary, query.group_by(), *out.add_groups());
-              }
-              return out;
-            });
+            SummaryQuery::Make(in.filter(), {in.group_by().begin(), in.group_by().end()}));
+        return read_pool_.Read(call.context(),
+                               [&](pg::Tx& tx) -> absl::StatusOr<pb::SummarizeOrdersResponse> {
+                                 ASSIGN_OR_RETURN(std::vector<Summary> totals, query.Totals(tx));
+                                 ASSIGN_OR_RETURN(std::vector<Summary> groups, query.Groups(tx));
+                                 pb::SummarizeOrdersResponse out;
+                                 for (const Summary& summary : totals) {
+                                   FillSummary(summary, query.group_by(), *out.add_totals());
+                                 }
+                                 for (const Summary& summary : groups) {
+                                   FillSummary(summary, query.group_by(), *out.add_groups());
+                                 }
+                                 return out;
+                               });
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::ListOrderEvents(grpc::CallbackServerContext *context,
-                              const pb::ListOrderEventsRequest *request,
-                              pb::ListOrderEventsResponse *response) {
+grpc::ServerUnaryReactor* OrderService::ListOrderEvents(grpc::CallbackServerContext* context,
+                                                        const pb::ListOrderEventsRequest* request,
+                                                        pb::ListOrderEventsResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::ListOrderEventsRequest &in)
-          -> absl::StatusOr<pb::ListOrderEventsResponse> {
+      [this](const rpc::Call& call,
+             const pb::ListOrderEventsRequest& in) -> absl::StatusOr<pb::ListOrderEventsResponse> {
         ASSIGN_OR_RETURN(OrderId id, OrderIdFromName(in.parent(), "parent"));
         const std::string scope = id.text();
-        ASSIGN_OR_RETURN(const paging::TokenSigner *signer,
-                         signer_.Get(call.context()));
-        ASSIGN_OR_RETURN(paging::ListQuery query,
-                         paging::ListQuery::Make(ListOrderEventsSpec(),
-                                                 {.page_size = in.page_size(),
-                                                  .page_token = in.page_token(),
-                                                  .scope = scope},
-                                                 *signer, 2));
-        ASSIGN_OR_RETURN(EventPage page,
-                         read_pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return ListEvents(tx, id, query);
-                         }));
+        ASSIGN_OR_RETURN(const paging::TokenSigner* signer, signer_.Get(call.context()));
+        ASSIGN_OR_RETURN(
+            paging::ListQuery query,
+            paging::ListQuery::Make(
+                ListOrderEventsSpec(),
+                {.page_size = in.page_size(), .page_token = in.page_token(), .scope = scope},
+                *signer, 2));
+        ASSIGN_OR_RETURN(EventPage page, read_pool_.Read(call.context(), [&](pg::Tx& tx) {
+          return ListEvents(tx, id, query);
+        }));
         pb::ListOrderEventsResponse out;
-        for (const OrderEvent &event : page.events)
-          *out.add_events() = orders::ToProto(event);
+        for (const OrderEvent& event : page.events) *out.add_events() = orders::ToProto(event);
         out.set_next_page_token(page.next_page_token);
         return out;
       });
 }
 
-grpc::ServerUnaryReactor *
-OrderService::ReconcileItems(grpc::CallbackServerContext *context,
-                             const pb::ReconcileItemsRequest *request,
-                             pb::ReconcileItemsResponse *response) {
+grpc::ServerUnaryReactor* OrderService::ReconcileItems(grpc::CallbackServerContext* context,
+                                                       const pb::ReconcileItemsRequest* request,
+                                                       pb::ReconcileItemsResponse* response) {
   return runner_.Unary(
       context, request, response,
-      [this](const rpc::Call &call, const pb::ReconcileItemsRequest &in)
-          -> absl::StatusOr<pb::ReconcileItemsResponse> {
+      [this](const rpc::Call& call,
+             const pb::ReconcileItemsRequest& in) -> absl::StatusOr<pb::ReconcileItemsResponse> {
         if (in.max_differences() < 0) {
-          return InvalidField("max_differences", "COUNT_NEGATIVE",
-                              "must not be negative");
+          return InvalidField("max_differences", "COUNT_NEGATIVE", "must not be negative");
         }
         const int limit = in.max_differences() == 0
                               ? kDefaultDifferences
                               : std::min(in.max_differences(), kMaxDifferences);
-        ASSIGN_OR_RETURN(Reconciliation result,
-                         pool_.Read(call.context(), [&](pg::Tx &tx) {
-                           return orders::ReconcileItems(tx, limit);
-                         }));
+        ASSIGN_OR_RETURN(Reconciliation result, pool_.Read(call.context(), [&](pg::Tx& tx) {
+          return orders::ReconcileItems(tx, limit);
+        }));
         pb::ReconcileItemsResponse out;
-        for (const Difference &difference : result.differences) {
-          pb::ItemDifference *message = out.add_differences();
+        for (const Difference& difference : result.differences) {
+          pb::ItemDifference* message = out.add_differences();
           message->set_kind(ToProto(difference.kind));
           message->set_order(NameOf("orders", difference.order));
-          message->set_inventory_item(
-              NameOf("inventoryItems", difference.inventory_item));
+          message->set_inventory_item(NameOf("inventoryItems", difference.inventory_item));
           message->set_event_id(difference.event_id.value_or(""));
           message->set_detail(difference.detail);
         }
@@ -440,4 +379,4 @@ OrderService::ReconcileItems(grpc::CallbackServerContext *context,
       });
 }
 
-} // namespace lockstep::orders
+}  // namespace lockstep::orders
