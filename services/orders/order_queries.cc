@@ -1,6 +1,7 @@
 #include "services/orders/order_queries.h"
 
 #include <array>
+#include <set>
 #include <utility>
 
 #include "common/filter/filter.h"
@@ -47,6 +48,16 @@ paging::ListSpec MakeSpec(std::string method) {
            {.name = "gross_sale", .sql = "o.gross_sale", .type = kDecimal, .is_nullable = true}},
       .key = {.name = "id", .sql = "o.id", .type = kUuid},
       .default_order_by = "sold_at desc"};
+}
+
+// Adds the values that `node` and those below it compare the platform with.
+void CollectPlatforms(const filter::Node& node, std::set<std::string>& slugs) {
+  for (const filter::Node& child : node.children) CollectPlatforms(child, slugs);
+  const bool is_equality = node.comparator == filter::Comparator::kEqual ||
+                           node.comparator == filter::Comparator::kNotEqual;
+  if (node.kind != filter::Node::Kind::kCompare || node.field != "platform" || !is_equality) return;
+  const absl::StatusOr<std::string> slug = filter::StripCollection("platforms")(node.value);
+  if (slug.ok()) slugs.insert(*slug);
 }
 
 struct GroupField {
@@ -103,6 +114,21 @@ absl::StatusOr<Summary> SummaryFromRow(const pg::Row& row, std::size_t key_count
 }
 
 }  // namespace
+
+absl::Status CheckPlatforms(pg::Tx& tx, std::string_view filter) {
+  ASSIGN_OR_RETURN(const filter::Filter parsed, filter::Parse(filter));
+  std::set<std::string> slugs;
+  if (!parsed.empty()) CollectPlatforms(parsed.root(), slugs);
+  if (slugs.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      const std::optional<pg::Row> unknown,
+      tx.Maybe("SELECT u.slug FROM unnest($1::text[]) AS u (slug) WHERE NOT EXISTS"
+               " (SELECT FROM core.platforms p WHERE p.slug = u.slug) LIMIT 1",
+               pg::ArrayLiteral(std::vector<std::string>(slugs.begin(), slugs.end()))));
+  if (!unknown.has_value()) return absl::OkStatus();
+  return InvalidField("filter", "PLATFORM_UNKNOWN",
+                      "there is no platform \"" + unknown->Text("slug") + "\"");
+}
 
 const paging::ListSpec& ListOrdersSpec() {
   static const auto& spec = *new paging::ListSpec(MakeSpec("ListOrders"));

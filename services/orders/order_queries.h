@@ -15,6 +15,10 @@
 
 namespace lockstep::orders {
 
+// INVALID_ARGUMENT (PLATFORM_UNKNOWN) when `filter` asks for a platform that does not exist: no
+// orders of it would look like an answer. REQUIRES: `filter` parses.
+[[nodiscard]] absl::Status CheckPlatforms(pg::Tx& tx, std::string_view filter);
+
 // What ListOrders and StreamOrders allow. `method` is what page tokens are bound to.
 [[nodiscard]] const paging::ListSpec& ListOrdersSpec();
 [[nodiscard]] const paging::ListSpec& StreamOrdersSpec();

@@ -181,9 +181,12 @@ grpc::ServerUnaryReactor* OrderService::ListOrders(grpc::CallbackServerContext* 
                                                   .page_size = in.page_size(),
                                                   .page_token = in.page_token()},
                                                  *signer));
-        ASSIGN_OR_RETURN(OrderPage page, read_pool_.Read(call.context(), [&](pg::Tx& tx) {
-          return orders::ListOrders(tx, query);
-        }));
+        ASSIGN_OR_RETURN(
+            OrderPage page,
+            read_pool_.Read(call.context(), [&](pg::Tx& tx) -> absl::StatusOr<OrderPage> {
+              RETURN_IF_ERROR(CheckPlatforms(tx, in.filter()));
+              return orders::ListOrders(tx, query);
+            }));
         pb::ListOrdersResponse out;
         for (const Order& order : page.orders) *out.add_orders() = ToProto(order);
         out.set_next_page_token(page.next_page_token);
@@ -208,9 +211,12 @@ grpc::ServerWriteReactor<pb::StreamOrdersResponse>* OrderService::StreamOrders(
                                                     .page_size = kStreamPage,
                                                     .page_token = token},
                                                    *signer));
-          ASSIGN_OR_RETURN(OrderPage page, read_pool_.Read(call.context(), [&](pg::Tx& tx) {
-            return orders::ListOrders(tx, query);
-          }));
+          ASSIGN_OR_RETURN(
+              OrderPage page,
+              read_pool_.Read(call.context(), [&](pg::Tx& tx) -> absl::StatusOr<OrderPage> {
+                RETURN_IF_ERROR(CheckPlatforms(tx, in.filter()));
+                return orders::ListOrders(tx, query);
+              }));
           token = page.next_page_token;
           pb::StreamOrdersResponse out;
           for (const Order& order : page.orders) *out.add_orders() = ToProto(order);
@@ -308,6 +314,7 @@ grpc::ServerUnaryReactor* OrderService::SummarizeOrders(grpc::CallbackServerCont
             SummaryQuery::Make(in.filter(), {in.group_by().begin(), in.group_by().end()}));
         return read_pool_.Read(call.context(),
                                [&](pg::Tx& tx) -> absl::StatusOr<pb::SummarizeOrdersResponse> {
+                                 RETURN_IF_ERROR(CheckPlatforms(tx, in.filter()));
                                  ASSIGN_OR_RETURN(std::vector<Summary> totals, query.Totals(tx));
                                  ASSIGN_OR_RETURN(std::vector<Summary> groups, query.Groups(tx));
                                  pb::SummarizeOrdersResponse out;

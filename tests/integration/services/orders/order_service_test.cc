@@ -323,6 +323,13 @@ TEST_F(OrderServiceTest, FiltersByEveryField) {
     ASSERT_OK_AND_ASSIGN(pb::ListOrdersResponse page, List(c.filter));
     EXPECT_THAT(Ids(page), ::testing::UnorderedElementsAreArray(c.ids)) << c.filter;
   }
+  for (const char* filter : {"platform = nowhere", "platform != platforms/nowhere",
+                             "status = shipped AND NOT (platform = ebay OR platform = nowhere)"}) {
+    EXPECT_THAT(List(filter),
+                StatusIs(absl::StatusCode::kInvalidArgument, Reason("PLATFORM_UNKNOWN")));
+    EXPECT_THAT(Summarize(filter, {}),
+                StatusIs(absl::StatusCode::kInvalidArgument, Reason("PLATFORM_UNKNOWN")));
+  }
   EXPECT_THAT(List("colour = red"),
               StatusIs(absl::StatusCode::kInvalidArgument, Reason("FILTER_FIELD_UNKNOWN")));
   EXPECT_THAT(List("", "net_profit"), StatusIs(absl::StatusCode::kInvalidArgument));
