@@ -26,7 +26,7 @@ namespace {
 
 // The oldest revision whose shape this build reads and writes, and the newest that it was built
 // against.
-constexpr char kRequiredRevision[] = "84bc4d8b03ef";
+constexpr char kRequiredRevision[] = "b1e7309cd542";
 constexpr char kBuiltFor[] = "f93b7c05e1d8";
 
 struct Options {

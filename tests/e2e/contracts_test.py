@@ -57,6 +57,12 @@ class Reflection(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(str(self.suite.ports["catalog"]), done.stderr)
 
+    def test_orders_needs_the_unified_statuses(self):
+        # The shape of orders is complete one revision earlier, but their statuses are not.
+        done = self.suite.lockstep("downgrade", "orders@84bc4d8b03ef", check=False)
+        self.assertEqual(done.returncode, 5, done.stdout + done.stderr)
+        self.assertRegex(done.stderr, r"required by running instances: [^\n]*\borders ")
+
     def test_another_address_needs_insecure(self):
         import subprocess
         from harness import BINARIES
