@@ -99,6 +99,16 @@ class GrpcCatalog final : public Catalog {
     return statuses;
   }
 
+  absl::Status ReserveItem(const Context& context, const ItemChange& change) override {
+    pb::ReserveItemRequest request;
+    request.set_name(ids::ResourceName("inventoryItems", change.item));
+    FillKey(change, request.mutable_order());
+    request.set_request_id(change.event_id);
+    rpc::ClientCall call(context, change.event_id, kChangeTimeout);
+    pb::ReserveItemResponse response;
+    return FromCatalog(stub_->ReserveItem(call.context(), request, &response));
+  }
+
   absl::Status ReleaseItem(const Context& context, const ItemChange& change) override {
     pb::ReleaseItemRequest request;
     request.set_name(ids::ResourceName("inventoryItems", change.item));

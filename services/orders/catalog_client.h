@@ -48,6 +48,10 @@ class Catalog {
       const Context& context, std::string_view platform_slug,
       std::span<const ReportedSale* const> sales) = 0;
 
+  // Keeps a unit for one order. FAILED_PRECONDITION when there is none to keep.
+  [[nodiscard]] virtual absl::Status ReserveItem(const Context& context,
+                                                 const ItemChange& change) = 0;
+
   // Marks items as sold; one status for each change, in order.
   [[nodiscard]] virtual std::vector<absl::Status> MarkSold(const Context& context,
                                                            std::span<const ItemChange> changes) = 0;

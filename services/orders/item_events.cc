@@ -1,10 +1,12 @@
 #include "services/orders/item_events.h"
 
+#include <array>
 #include <optional>
 #include <utility>
 
 #include "common/ids/resource_name.h"
 #include "common/killpoint/killpoint.h"
+#include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/time/time.h"
@@ -21,10 +23,31 @@ absl::Status Malformed(const outbox::Event& event) {
       .With("kind", event.kind);
 }
 
-// REQUIRES: effect is not kNone.
+struct EventKind {
+  const char* kind;
+  ItemEffect effect;
+};
+constexpr std::array<EventKind, 4> kKinds = {{{kItemReserved, ItemEffect::kReserved},
+                                              {kItemSold, ItemEffect::kSold},
+                                              {kItemReleased, ItemEffect::kReleased},
+                                              {kItemReturned, ItemEffect::kReturned}}};
+
+// "" for kNone.
 const char* KindOf(ItemEffect effect) {
-  if (effect == ItemEffect::kSold) return kItemSold;
-  return effect == ItemEffect::kReturned ? kItemReturned : kItemReleased;
+  for (const EventKind& known : kKinds) {
+    if (known.effect == effect) return known.kind;
+  }
+  return "";
+}
+
+absl::Status Reserve(Catalog& catalog, const Context& context, const ItemChange& change) {
+  absl::Status status = catalog.ReserveItem(context, change);
+  if (status.code() != absl::StatusCode::kFailedPrecondition) return status;
+  log::Warn("reservation_refused", {{"event_id", change.event_id},
+                                    {"order", change.order.text()},
+                                    {"item", change.item.text()},
+                                    {"status", status}});
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -45,15 +68,10 @@ outbox::NewEvent ItemEvent(const Order& order, ItemEffect effect) {
 
 absl::StatusOr<ItemChange> ParseItemEvent(const outbox::Event& event) {
   ItemChange change;
-  if (event.kind == kItemSold) {
-    change.effect = ItemEffect::kSold;
-  } else if (event.kind == kItemReleased) {
-    change.effect = ItemEffect::kReleased;
-  } else if (event.kind == kItemReturned) {
-    change.effect = ItemEffect::kReturned;
-  } else {
-    return Malformed(event);
+  for (const EventKind& known : kKinds) {
+    if (event.kind == known.kind) change.effect = known.effect;
   }
+  if (change.effect == ItemEffect::kNone) return Malformed(event);
   const nlohmann::json payload = nlohmann::json::parse(event.payload, nullptr, false);
   if (!payload.is_object()) return Malformed(event);
   const auto text = [&](const char* name) -> std::string {
@@ -87,6 +105,8 @@ outbox::DeliverBatch DeliverTo(Catalog& catalog) {
       } else if (change->effect == ItemEffect::kSold) {
         sold.push_back(*std::move(change));
         sold_index.push_back(i);
+      } else if (change->effect == ItemEffect::kReserved) {
+        statuses[i] = Reserve(catalog, context, *change);
       } else {
         statuses[i] = catalog.ReleaseItem(context, *change);
       }

@@ -1,5 +1,6 @@
-// What orders tell the catalog about items, through the outbox: item_sold, item_released (the order
-// ends without a sale) and item_returned (a completed sale is undone).
+// What orders tell the catalog about items, through the outbox: item_reserved (for an order that is
+// under way), item_sold, item_released (the order ends without a sale) and item_returned (a
+// completed sale is undone).
 #pragma once
 
 #include <span>
@@ -18,6 +19,7 @@
 
 namespace lockstep::orders {
 
+inline constexpr char kItemReserved[] = "item_reserved";
 inline constexpr char kItemSold[] = "item_sold";
 inline constexpr char kItemReleased[] = "item_released";
 inline constexpr char kItemReturned[] = "item_returned";
@@ -31,6 +33,9 @@ inline constexpr char kItemReturned[] = "item_returned";
 [[nodiscard]] absl::StatusOr<ItemChange> ParseItemEvent(const outbox::Event& event);
 
 // The delivery function of the dispatcher: all sales of a batch in one call, the others one by one.
+// A reservation that the catalog refuses, because the item is sold or kept for others, is delivered
+// all the same: the order keeps its item, ReconcileItems names it as long as that lasts, and what
+// follows for the item must not wait.
 [[nodiscard]] outbox::DeliverBatch DeliverTo(Catalog& catalog);
 
 }  // namespace lockstep::orders

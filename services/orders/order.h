@@ -111,6 +111,7 @@ struct Order {
 // What a transition means for the item behind the order.
 enum class ItemEffect {
   kNone,
+  kReserved,  // the order is under way: a unit is to be kept for it
   kSold,
   kReleased,  // the order ends without a sale: it gives back a unit that it holds, if any
   kReturned,  // a completed sale is undone: the unit comes back, also one whose sale is older than

@@ -96,6 +96,7 @@ absl::StatusOr<Order> CreateOrder(pg::Tx& tx, Order draft, const std::string& re
                                    .kind = "created",
                                    .to_status = order.status,
                                    .request_id = OptionalId(request_id)}));
+  RETURN_IF_ERROR(outbox::Append(tx, kPlumbing.outbox, ItemEvent(order, ItemEffect::kReserved)));
   return Reread(tx, order.id);
 }
 

@@ -21,7 +21,7 @@ struct Check {
   "::text"                                             \
   "  AND e.delivered_at IS NULL AND e.dead_at IS NULL)"
 
-constexpr std::array<Check, 6> kChecks = {{
+constexpr std::array<Check, 7> kChecks = {{
     {DifferenceKind::kItemNotSold,
      "SELECT o.id AS order_id, o.inventory_item_id, NULL::uuid AS event_id,"
      " 'the item is ' || i.status AS detail"
@@ -71,6 +71,16 @@ constexpr std::array<Check, 6> kChecks = {{
      "      OR (c.platform_id = o.platform_id AND c.external_order_id = o.external_id))"
      " WHERE o.status IN ('cancelled', 'returned', "
      "'refunded')" LOCKSTEP_NO_EVENT_UNDER_WAY("o.inventory_item_id") " ORDER BY o.id LIMIT $1"},
+    {DifferenceKind::kItemNotReserved,
+     "SELECT o.id AS order_id, o.inventory_item_id, NULL::uuid AS event_id,"
+     " 'the order is ' || o.status || ', the item ' || i.status || ' and not kept for it' AS detail"
+     "  FROM transactions.orders o JOIN products.inventory i ON i.id = o.inventory_item_id"
+     " WHERE o.status IN ('pending', 'confirmed', 'shipped', 'authenticating', 'authenticated')"
+     "   AND NOT EXISTS (SELECT FROM products.item_orders c WHERE c.inventory_item_id = i.id"
+     "     AND (c.order_id = o.id OR (c.platform_id = o.platform_id"
+     "       AND c.external_order_id = "
+     "o.external_id)))" LOCKSTEP_NO_EVENT_UNDER_WAY(
+         "o.inventory_item_id") " ORDER BY o.id LIMIT $1"},
 }};
 
 #undef LOCKSTEP_NO_EVENT_UNDER_WAY

@@ -20,6 +20,7 @@ enum class DifferenceKind {
   kEventStuck,
   kEventDead,
   kItemNotReleased,
+  kItemNotReserved,
 };
 
 struct Difference {

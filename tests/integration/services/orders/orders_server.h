@@ -76,6 +76,22 @@ class SqlCatalog final : public Catalog {
     });
   }
 
+  absl::Status ReserveItem(const Context& context, const ItemChange& change) override {
+    if (is_down) return Error(absl::StatusCode::kUnavailable, "CATALOG_UNREACHABLE", "down");
+    applied_events.insert(change.event_id);
+    return pool_.Write(context, [&](pg::Tx& tx) -> absl::Status {
+      ASSIGN_OR_RETURN(
+          const std::int64_t kept,
+          tx.Execute("INSERT INTO products.item_orders (inventory_item_id, order_id, status)"
+                     " SELECT i.id, $2, 'reserved' FROM products.inventory i"
+                     "  WHERE i.id = $1 AND i.status <> 'sold' AND i.quantity > (SELECT count(*)"
+                     "   FROM products.item_orders c WHERE c.inventory_item_id = i.id)",
+                     change.item.text(), change.order.text()));
+      if (kept == 0) return Error(absl::StatusCode::kFailedPrecondition, "ITEM_RESERVED", "taken");
+      return absl::OkStatus();
+    });
+  }
+
   std::vector<absl::Status> MarkSold(const Context& context,
                                      std::span<const ItemChange> changes) override {
     std::vector<absl::Status> statuses;

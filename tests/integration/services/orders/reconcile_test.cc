@@ -90,6 +90,24 @@ TEST_F(ReconcileTest, SeesWhatAnOrderHoldsByItsNumberOnly) {
   EXPECT_EQ(result.differences(0).inventory_item(), "inventoryItems/" + other);
 }
 
+TEST_F(ReconcileTest, NamesAnOrderWhoseItemIsKeptForAnother) {
+  const std::string item = NewItem();
+  ASSERT_OK_AND_ASSIGN(pb::Order first, Create("ebay_1", item, 1, "2024-03-01T12:00:00Z"));
+  ASSERT_OK(Deliver());
+  ASSERT_OK_AND_ASSIGN(pb::Order second, Create("ebay_2", item, 1, "2024-03-01T12:00:00Z"));
+  ASSERT_OK_AND_ASSIGN(pb::ReconcileItemsResponse result, Reconcile());
+  EXPECT_EQ(result.differences_size(), 0) << "the reservation is under way";
+  ASSERT_OK(Deliver());
+  ASSERT_OK_AND_ASSIGN(result, Reconcile());
+  ASSERT_EQ(result.differences_size(), 1) << "a refusal is no dead letter";
+  EXPECT_EQ(result.differences(0).kind(), pb::ITEM_DIFFERENCE_KIND_ITEM_NOT_RESERVED);
+  EXPECT_EQ(result.differences(0).order(), second.name());
+  ASSERT_OK(Move(second.name(), pb::ORDER_STATUS_CANCELLED));
+  ASSERT_OK(Deliver());
+  ASSERT_OK_AND_ASSIGN(result, Reconcile());
+  EXPECT_EQ(result.differences_size(), 0) << "the first order still holds its item";
+}
+
 TEST_F(ReconcileTest, AnEventWaitsUntilTheCatalogIsBack) {
   const std::string item = NewItem();
   ASSERT_OK_AND_ASSIGN(pb::Order order, Create("ebay_1", item, 1, "2024-03-01T12:00:00Z"));
@@ -103,7 +121,7 @@ TEST_F(ReconcileTest, AnEventWaitsUntilTheCatalogIsBack) {
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
   absl::StatusOr<int> delivered = 0;
   while (delivered.ok() && *delivered == 0 && absl::Now() < deadline) delivered = Deliver();
-  EXPECT_THAT(delivered, lockstep::testing::IsOkAndHolds(1));
+  EXPECT_THAT(delivered, lockstep::testing::IsOkAndHolds(2)) << "reserved, then sold";
   ASSERT_OK_AND_ASSIGN(result, Reconcile());
   EXPECT_EQ(result.differences_size(), 0);
 }

@@ -33,7 +33,7 @@ outbox::Event Stored(const outbox::NewEvent& event) {
 TEST(ItemEvent, IsReadBackAsItWasWritten) {
   const Order order = Sold();
   for (const ItemEffect effect :
-       {ItemEffect::kSold, ItemEffect::kReleased, ItemEffect::kReturned}) {
+       {ItemEffect::kReserved, ItemEffect::kSold, ItemEffect::kReleased, ItemEffect::kReturned}) {
     const outbox::Event event = Stored(ItemEvent(order, effect));
     EXPECT_EQ(event.aggregate, "inventoryItems/" + order.inventory_item_id.text());
     ASSERT_OK_AND_ASSIGN(ItemChange change, ParseItemEvent(event));
@@ -75,12 +75,18 @@ class RecordingCatalog final : public Catalog {
     }
     return statuses;
   }
+  absl::Status ReserveItem(const Context&, const ItemChange& change) override {
+    ++reserve_calls;
+    return change.item == refused ? absl::FailedPreconditionError("kept for another") : reserved;
+  }
   absl::Status ReleaseItem(const Context&, const ItemChange&) override {
     ++release_calls;
     return absl::OkStatus();
   }
 
   InventoryItemId refused;
+  absl::Status reserved;  // answer to the other reservations
+  int reserve_calls = 0;
   int mark_sold_calls = 0;
   int release_calls = 0;
 };
@@ -104,6 +110,21 @@ TEST(DeliverTo, AnswersForEachEventInItsPlace) {
   EXPECT_THAT(statuses[3], StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(catalog.mark_sold_calls, 1);
   EXPECT_EQ(catalog.release_calls, 1);
+}
+
+TEST(DeliverTo, ARefusedReservationIsDeliveredAndAnUnansweredOneIsNot) {
+  const Order refused = Sold();
+  const std::vector<outbox::Event> events = {Stored(ItemEvent(refused, ItemEffect::kReserved)),
+                                             Stored(ItemEvent(Sold(), ItemEffect::kReserved))};
+  RecordingCatalog catalog;
+  catalog.refused = refused.inventory_item_id;
+  catalog.reserved = absl::UnavailableError("away");
+  const std::vector<absl::Status> statuses =
+      DeliverTo(catalog)(Context::WithTimeout(absl::Seconds(5)), events);
+  ASSERT_EQ(statuses.size(), 2U);
+  EXPECT_OK(statuses[0]);
+  EXPECT_THAT(statuses[1], StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(catalog.reserve_calls, 2);
 }
 
 }  // namespace
