@@ -54,7 +54,7 @@ absl::Status ItemNotFound(const std::string& name) {
 
 }  // namespace
 
-InventoryService::InventoryService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner)
+InventoryService::InventoryService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner)
     : pool_(pool),
       items_(ItemSpec(), pool, signer, ItemRules()),
       resolver_(pool),

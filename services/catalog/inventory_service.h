@@ -10,7 +10,7 @@ namespace lockstep::catalog {
 
 class InventoryService final : public v1::InventoryService::CallbackService {
  public:
-  InventoryService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner);
+  InventoryService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner);
 
   grpc::ServerUnaryReactor* GetInventoryItem(grpc::CallbackServerContext* context,
                                              const v1::GetInventoryItemRequest* request,

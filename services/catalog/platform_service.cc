@@ -5,7 +5,7 @@
 
 namespace lockstep::catalog {
 
-PlatformService::PlatformService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner)
+PlatformService::PlatformService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner)
     : platforms_(PlatformSpec(), pool, signer), runner_(runner) {}
 
 grpc::ServerUnaryReactor* PlatformService::GetPlatform(grpc::CallbackServerContext* context,

@@ -9,7 +9,7 @@ namespace lockstep::catalog {
 
 class PlatformService final : public v1::PlatformService::CallbackService {
  public:
-  PlatformService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner);
+  PlatformService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner);
 
   grpc::ServerUnaryReactor* GetPlatform(grpc::CallbackServerContext* context,
                                         const v1::GetPlatformRequest* request,

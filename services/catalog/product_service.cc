@@ -21,7 +21,7 @@ std::string EscapeLike(std::string_view text) {
 
 }  // namespace
 
-ProductService::ProductService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner)
+ProductService::ProductService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner)
     : products_(ProductSpec(), pool, signer, ProductRules()),
       brands_(BrandSpec(), pool, signer, BrandRules()),
       categories_(CategorySpec(), pool, signer, CategoryRules()),

@@ -9,7 +9,7 @@ namespace lockstep::catalog {
 
 class ProductService final : public v1::ProductService::CallbackService {
  public:
-  ProductService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner);
+  ProductService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner);
 
   grpc::ServerUnaryReactor* GetProduct(grpc::CallbackServerContext* context,
                                        const v1::GetProductRequest* request,

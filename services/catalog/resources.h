@@ -9,12 +9,12 @@
 
 #include "absl/status/statusor.h"
 #include "common/paging/list_query.h"
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/request_id/request_id.h"
 #include "common/rpc/call.h"
 #include "common/status/macros.h"
 #include "google/protobuf/empty.pb.h"
-#include "services/catalog/page_signer.h"
 #include "services/catalog/plumbing.h"
 #include "services/catalog/resource_store.h"
 
@@ -44,7 +44,7 @@ struct ResourceHooks {
 template <typename M>
 class Resources final {
  public:
-  Resources(const ResourceSpec& spec, pg::Pool& pool, PageSigner& signer,
+  Resources(const ResourceSpec& spec, pg::Pool& pool, paging::PageSigner& signer,
             ResourceHooks<M> hooks = {})
       : store_(spec), pool_(pool), signer_(signer), hooks_(std::move(hooks)) {}
 
@@ -154,7 +154,7 @@ class Resources final {
 
   ResourceStore store_;
   pg::Pool& pool_;
-  PageSigner& signer_;
+  paging::PageSigner& signer_;
   ResourceHooks<M> hooks_;
 };
 

@@ -21,7 +21,7 @@ absl::Status CompleteNew(pg::Tx& /*tx*/, v1::Supplier& supplier, ExtraColumns& /
 
 }  // namespace
 
-SupplierService::SupplierService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner)
+SupplierService::SupplierService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner)
     : suppliers_(SupplierSpec(), pool, signer, {.before_insert = CompleteNew}), runner_(runner) {}
 
 grpc::ServerUnaryReactor* SupplierService::GetSupplier(grpc::CallbackServerContext* context,

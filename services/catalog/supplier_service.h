@@ -9,7 +9,7 @@ namespace lockstep::catalog {
 
 class SupplierService final : public v1::SupplierService::CallbackService {
  public:
-  SupplierService(pg::Pool& pool, PageSigner& signer, rpc::Runner& runner);
+  SupplierService(pg::Pool& pool, paging::PageSigner& signer, rpc::Runner& runner);
 
   grpc::ServerUnaryReactor* GetSupplier(grpc::CallbackServerContext* context,
                                         const v1::GetSupplierRequest* request,

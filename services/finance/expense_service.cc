@@ -13,7 +13,7 @@
 
 namespace lockstep::finance {
 
-ExpenseService::ExpenseService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer,
+ExpenseService::ExpenseService(pg::Pool& pool, pg::Pool& read_pool, paging::PageSigner& signer,
                                const time::Clock& clock, rpc::Runner& runner)
     : pool_(pool), read_pool_(read_pool), signer_(signer), clock_(clock), runner_(runner) {}
 

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "absl/time/civil_time.h"
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/runner.h"
 #include "common/time/clock.h"
 #include "lockstep/finance/v1/expense_service.grpc.pb.h"
-#include "services/finance/page_signer.h"
 
 namespace lockstep::finance {
 
@@ -16,8 +16,8 @@ class ExpenseService final : public v1::ExpenseService::CallbackService {
  public:
   // `read_pool` may be the same as `pool`, or one of a replica: lists use it. `clock` says which
   // day today is.
-  ExpenseService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer, const time::Clock& clock,
-                 rpc::Runner& runner);
+  ExpenseService(pg::Pool& pool, pg::Pool& read_pool, paging::PageSigner& signer,
+                 const time::Clock& clock, rpc::Runner& runner);
 
   grpc::ServerUnaryReactor* CreateExpense(grpc::CallbackServerContext* context,
                                           const v1::CreateExpenseRequest* request,
@@ -40,7 +40,7 @@ class ExpenseService final : public v1::ExpenseService::CallbackService {
 
   pg::Pool& pool_;
   pg::Pool& read_pool_;
-  PageSigner& signer_;
+  paging::PageSigner& signer_;
   const time::Clock& clock_;
   rpc::Runner& runner_;
 };

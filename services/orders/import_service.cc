@@ -113,7 +113,7 @@ absl::Status WithBatch(const absl::Status& status, const std::optional<ImportBat
 
 }  // namespace
 
-ImportService::ImportService(ImportParts parts, ImporterOptions options, PageSigner& signer,
+ImportService::ImportService(ImportParts parts, ImporterOptions options, paging::PageSigner& signer,
                              rpc::Runner& runner)
     : parts_(std::move(parts)), options_(options), signer_(signer), runner_(runner) {}
 

@@ -1,11 +1,11 @@
 // lockstep.orders.v1.ImportService: messages in, messages out. The work is in importer.h.
 #pragma once
 
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/runner.h"
 #include "lockstep/orders/v1/import_service.grpc.pb.h"
 #include "services/orders/importer.h"
-#include "services/orders/page_signer.h"
 
 namespace lockstep::orders {
 
@@ -14,7 +14,7 @@ class ContentDigest;
 // Thread-safe. Everything it is given outlives it.
 class ImportService final : public lockstep::orders::v1::ImportService::CallbackService {
  public:
-  ImportService(ImportParts parts, ImporterOptions options, PageSigner& signer,
+  ImportService(ImportParts parts, ImporterOptions options, paging::PageSigner& signer,
                 rpc::Runner& runner);
 
   grpc::ServerReadReactor<v1::ImportReportRequest>* ImportReport(
@@ -39,7 +39,7 @@ class ImportService final : public lockstep::orders::v1::ImportService::Callback
 
   const ImportParts parts_;
   const ImporterOptions options_;
-  PageSigner& signer_;
+  paging::PageSigner& signer_;
   rpc::Runner& runner_;
 };
 

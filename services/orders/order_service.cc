@@ -85,7 +85,7 @@ absl::StatusOr<Order> Lookup(pg::Tx& tx, const pb::LookupOrderRequest& in) {
 
 }  // namespace
 
-OrderService::OrderService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer,
+OrderService::OrderService(pg::Pool& pool, pg::Pool& read_pool, paging::PageSigner& signer,
                            rpc::Runner& runner, std::function<void()> notify)
     : pool_(pool),
       read_pool_(read_pool),

@@ -4,10 +4,10 @@
 
 #include <functional>
 
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/runner.h"
 #include "lockstep/orders/v1/order_service.grpc.pb.h"
-#include "services/orders/page_signer.h"
 
 namespace lockstep::orders {
 
@@ -16,7 +16,7 @@ class OrderService final : public lockstep::orders::v1::OrderService::CallbackSe
  public:
   // `read_pool` may be the same as `pool`, or one of a replica: lists, streams and sums use it.
   // `notify` is called after a commit that may have written events.
-  OrderService(pg::Pool& pool, pg::Pool& read_pool, PageSigner& signer, rpc::Runner& runner,
+  OrderService(pg::Pool& pool, pg::Pool& read_pool, paging::PageSigner& signer, rpc::Runner& runner,
                std::function<void()> notify);
 
   grpc::ServerUnaryReactor* CreateOrder(grpc::CallbackServerContext* context,
@@ -58,7 +58,7 @@ class OrderService final : public lockstep::orders::v1::OrderService::CallbackSe
  private:
   pg::Pool& pool_;
   pg::Pool& read_pool_;
-  PageSigner& signer_;
+  paging::PageSigner& signer_;
   rpc::Runner& runner_;
   const std::function<void()> notify_;
 };

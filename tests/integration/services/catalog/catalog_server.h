@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/runner.h"
 #include "common/rpc/server.h"
@@ -19,8 +20,8 @@
 #include "lockstep/catalog/v1/product_service.grpc.pb.h"
 #include "lockstep/catalog/v1/supplier_service.grpc.pb.h"
 #include "services/catalog/inventory_service.h"
-#include "services/catalog/page_signer.h"
 #include "services/catalog/platform_service.h"
+#include "services/catalog/plumbing.h"
 #include "services/catalog/product_service.h"
 #include "services/catalog/supplier_service.h"
 #include "tests/support/test_database.h"
@@ -32,7 +33,7 @@ class CatalogServer {
   explicit CatalogServer(const std::string& database_url)
       : pool_(Options(database_url)),
         runner_({.service = "catalog"}),
-        signer_(pool_),
+        signer_(pool_, kPlumbing.signing_keys),
         platforms_(pool_, signer_, runner_),
         suppliers_(pool_, signer_, runner_),
         products_(pool_, signer_, runner_),
@@ -56,7 +57,7 @@ class CatalogServer {
 
   pg::Pool pool_;
   rpc::Runner runner_;
-  PageSigner signer_;
+  paging::PageSigner signer_;
   PlatformService platforms_;
   SupplierService suppliers_;
   ProductService products_;

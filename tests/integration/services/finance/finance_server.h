@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/time/clock.h"
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
@@ -17,7 +18,7 @@
 #include "lockstep/finance/v1/expense_service.grpc.pb.h"
 #include "lockstep/finance/v1/report_service.grpc.pb.h"
 #include "services/finance/expense_service.h"
-#include "services/finance/page_signer.h"
+#include "services/finance/plumbing.h"
 #include "services/finance/report_service.h"
 #include "tests/support/test_database.h"
 
@@ -31,7 +32,7 @@ class FinanceServer : public ::testing::Test {
       : database_(lockstep::testing::TestDatabase::CreateMigrated()),
         clock_(time::StartOf(absl::CivilDay(2025, 10, 1)) + absl::Hours(15)),
         pool_({.database_url = database_.url("finance_app"), .size = 8}),
-        signer_(pool_),
+        signer_(pool_, kPlumbing.signing_keys),
         runner_({.service = "finance", .workers = 8}),
         expense_service_(pool_, pool_, signer_, clock_, runner_),
         report_service_(pool_, runner_) {
@@ -76,7 +77,7 @@ class FinanceServer : public ::testing::Test {
   lockstep::testing::TestDatabase database_;
   time::FakeClock clock_;
   pg::Pool pool_;
-  PageSigner signer_;
+  paging::PageSigner signer_;
   rpc::Runner runner_;
   ExpenseService expense_service_;
   ReportService report_service_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/outbox/dispatcher.h"
+#include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
@@ -23,7 +24,6 @@
 #include "services/orders/item_events.h"
 #include "services/orders/order_commands.h"
 #include "services/orders/order_service.h"
-#include "services/orders/page_signer.h"
 #include "services/orders/plumbing.h"
 #include "tests/support/test_database.h"
 
@@ -146,7 +146,7 @@ class OrdersServer : public ::testing::Test {
         pool_({.database_url = database_.url("orders_app"), .size = 8}),
         catalog_pool_({.database_url = database_.url("catalog_app"), .size = 2}),
         catalog_(catalog_pool_),
-        signer_(pool_),
+        signer_(pool_, kPlumbing.signing_keys),
         runner_({.service = "orders", .workers = 8}),
         order_service_(pool_, pool_, signer_, runner_, nullptr),
         import_service_({.pool = pool_, .catalog = catalog_, .notify = nullptr},
@@ -304,7 +304,7 @@ class OrdersServer : public ::testing::Test {
   pg::Pool pool_;
   pg::Pool catalog_pool_;
   SqlCatalog catalog_;
-  PageSigner signer_;
+  paging::PageSigner signer_;
   rpc::Runner runner_;
   OrderService order_service_;
   ImportService import_service_;

@@ -1,0 +1,76 @@
+#include "common/service/service.h"
+
+#include "common/revision_gate/revision_gate.h"
+#include "common/status/macros.h"
+
+namespace lockstep::service {
+
+void ServiceSettings::Bind(config::Settings& settings) {
+  settings
+      .AddSecret("database_url", &database_url,
+                 "libpq connection string, as " + spec.database_role + ".")
+      .Required();
+  if (!spec.replica_use.empty()) {
+    settings.AddSecret(
+        "read_database_url", &read_database_url,
+        "Connection string of a replica for " + spec.replica_use + "; empty: database_url.");
+  }
+  settings.Add("endpoint_migration", &endpoint_migration,
+               "host:port of the migration service; empty: serve without asking it.");
+  settings.Add("pool_size", &pool_size, "Database connections at most.")
+      .Range(spec.min_pool_size, 64);
+  settings.Add("prepare_statements", &prepare_statements,
+               "Named prepared statements; off behind a transaction pooler.");
+}
+
+Service::Service(Process& process, const ServiceSettings& settings)
+    : process_(process),
+      settings_(settings),
+      pool_(pool_options()),
+      signer_(pool_, settings.spec.plumbing.signing_keys),
+      runner_(process.runner_options()) {
+  if (!settings.read_database_url.empty()) {
+    replica_ = std::make_unique<pg::Pool>(PoolOptionsFor(settings.read_database_url));
+  }
+}
+
+pg::PoolOptions Service::pool_options() const { return PoolOptionsFor(settings_.database_url); }
+
+pg::PoolOptions Service::PoolOptionsFor(const std::string& url) const {
+  pg::PoolOptions options;
+  options.database_url = url;
+  options.application_name = process_.program();
+  options.size = settings_.pool_size;
+  options.prepare_statements = settings_.prepare_statements;
+  return options;
+}
+
+int Service::Serve(const std::vector<grpc::Service*>& services, const rpc::ServeHooks& hooks) {
+  maintenance::Maintenance housekeeping(maintenance::PurgePlumbing(pool_, settings_.spec.plumbing));
+  std::unique_ptr<revision_gate::RevisionGate> gate;
+  if (!settings_.endpoint_migration.empty()) {
+    gate = std::make_unique<revision_gate::RevisionGate>(
+        revision_gate::GateOptions{.migration_endpoint = settings_.endpoint_migration,
+                                   .service = process_.name(),
+                                   .build = LOCKSTEP_VERSION,
+                                   .required_revision = settings_.spec.required_revision,
+                                   .built_for = settings_.spec.built_for,
+                                   .address = process_.server_options().listen});
+  }
+  const auto probe = [&]() -> absl::Status {
+    if (gate != nullptr) RETURN_IF_ERROR(gate->Check());
+    return pool_.Ping(absl::Seconds(1));
+  };
+  rpc::ServeHooks all = hooks;
+  all.started = [&](rpc::Server& server) {
+    housekeeping.Start();
+    if (hooks.started) hooks.started(server);
+  };
+  all.after_stop = [&] {
+    housekeeping.Stop();
+    if (hooks.after_stop) hooks.after_stop();
+  };
+  return process_.Serve(services, runner_, probe, all);
+}
+
+}  // namespace lockstep::service
