@@ -246,8 +246,9 @@ absl::Status Settings::ApplyFile(const std::string& path) {
   if (!document.is_object()) return Invalid(path + ": must be a JSON object");
   for (const auto& [key, value] : document.items()) {
     const std::string source = path + ": " + key;
-    const auto setting = std::find_if(settings_.begin(), settings_.end(),
-                                      [&](const auto& entry) { return entry->name == key; });
+    const auto setting =
+        std::find_if(settings_.begin(), settings_.end(),
+                     [&name = key](const auto& entry) { return entry->name == name; });
     if (setting == settings_.end()) {
       return Invalid(source + ": there is no such setting");
     }

@@ -161,11 +161,11 @@ class Errors {
         Error(statuses_.front().code(), ReasonOf(statuses_.front()), MessageOf(statuses_.front()));
     for (const absl::Status& status : statuses_) {
       for (const FieldViolation& violation : FieldsOf(status)) {
-        std::move(error).Field(violation.field, violation.description);
+        error.Field(violation.field, violation.description);
       }
       for (const char* key : {"column", "field"}) {
         const std::string value = MetadataOf(status, key);
-        if (!value.empty()) std::move(error).With(key, value);
+        if (!value.empty()) error.With(key, value);
       }
     }
     return error;

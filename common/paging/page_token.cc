@@ -21,7 +21,7 @@ namespace {
 constexpr char kVersion = 1;
 constexpr std::size_t kDigestBytes = 16;
 constexpr std::size_t kSignatureBytes = 32;
-constexpr std::size_t kMaxTokenBytes = 16 * 1024;
+constexpr std::size_t kMaxTokenBytes = std::size_t{16} * 1024;
 constexpr int kSecretBytes = 32;
 // In front of what is signed, so that a signature of another kind with the same secret is never one
 // of a token.

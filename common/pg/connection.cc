@@ -54,7 +54,9 @@ absl::Status ConnectionFailure(std::string sqlstate, std::string_view message) {
 
 // A refused login must not look like an outage; libpq reports both only as text.
 std::string SqlStateOfConnectError(std::string_view message) {
-  const auto has = [&](std::string_view part) { return message.find(part) != message.npos; };
+  const auto has = [&](std::string_view part) {
+    return message.find(part) != std::string_view::npos;
+  };
   if (has("password") || has("authentication failed") || has("no pg_hba.conf entry") ||
       (has("role \"") && has("does not exist"))) {
     return "28000";
@@ -227,7 +229,7 @@ absl::StatusOr<std::vector<const char*>> Bind(const std::vector<Param>& params) 
     if (text.has_value() && text->find('\0') != std::string::npos) {
       return Error(absl::StatusCode::kInvalidArgument, "TEXT_HAS_NUL",
                    "text must not contain U+0000")
-          .With("parameter", static_cast<long long>(i + 1));
+          .With("parameter", static_cast<long long>(i) + 1);
     }
     values.push_back(text.has_value() ? text->c_str() : nullptr);
   }
@@ -429,7 +431,7 @@ std::string QuoteIdentifier(std::string_view name) {
 }
 
 std::string QuoteLiteral(std::string_view text) {
-  const bool has_backslash = text.find('\\') != text.npos;
+  const bool has_backslash = text.find('\\') != std::string_view::npos;
   std::string quoted = has_backslash ? " E'" : "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') quoted += c;

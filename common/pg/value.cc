@@ -176,8 +176,10 @@ std::int64_t Result::affected() const {
 }
 
 std::vector<std::string> Result::columns() const {
+  const int count = PQnfields(result_.get());
   std::vector<std::string> names;
-  for (int i = 0; i < PQnfields(result_.get()); ++i) names.emplace_back(PQfname(result_.get(), i));
+  names.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) names.emplace_back(PQfname(result_.get(), i));
   return names;
 }
 

@@ -130,7 +130,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
   google::rpc::ErrorInfo info;
   info.set_reason(absl::IsUnavailable(inside) ? "PEER_UNREACHABLE"
                                               : absl::StatusCodeToString(inside.code()));
-  inside.SetPayload(kTypePrefix + info.GetDescriptor()->full_name(),
+  inside.SetPayload(kTypePrefix + google::rpc::ErrorInfo::descriptor()->full_name(),
                     absl::Cord(info.SerializeAsString()));
   return inside;
 }
