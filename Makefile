@@ -1,11 +1,12 @@
 # Thin verbs over CMake and the scripts in deploy/local; `make help` lists them.
 SHELL := /bin/bash
 PRESET ?= dev
+TIDY ?= common/all
 BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-linux-*/bin/buf))
 OUR_SOURCES = git ls-files --cached --others --exclude-standard '*.h' '*.cc'
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean deps build test test-unit test-faults lint format bench
+.PHONY: help up down clean deps build test test-unit test-faults lint tidy format bench
 
 help: ## lists the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -40,6 +41,11 @@ test-faults: build ## the upgrade killed at every hit of every kill point; takes
 
 lint: deps ## contracts (lint, breaking changes), format
 	@deploy/local/lint.sh "$(BUF)"
+
+tidy: ## installs clang-tidy and runs it on common/; TIDY names other build targets
+	@deploy/local/install_packages.sh tidy
+	@cmake --preset tidy >/dev/null
+	@cmake --build --preset tidy --target $(TIDY)
 
 format: deps ## formats our C++ and proto files in place
 	@$(OUR_SOURCES) | xargs -r clang-format -i

@@ -5,7 +5,7 @@ function(_lockstep_own_code target)
   target_compile_options(${target} PRIVATE ${LOCKSTEP_WARNINGS})
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
   if(LOCKSTEP_CLANG_TIDY)
-    set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "clang-tidy;--quiet")
+    set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "${LOCKSTEP_CLANG_TIDY_PROGRAM};--quiet")
   endif()
 endfunction()
 

@@ -22,6 +22,12 @@ if(LOCKSTEP_SANITIZE)
   add_link_options(-fsanitize=${LOCKSTEP_SANITIZE})
 endif()
 option(LOCKSTEP_CLANG_TIDY "Run clang-tidy while compiling our own code" OFF)
+if(LOCKSTEP_CLANG_TIDY)
+  find_program(LOCKSTEP_CLANG_TIDY_PROGRAM clang-tidy)
+  if(NOT LOCKSTEP_CLANG_TIDY_PROGRAM)
+    message(FATAL_ERROR "The preset tidy needs clang-tidy: `make tidy` or `apt-get install clang-tidy` installs it.")
+  endif()
+endif()
 
 find_package(Threads REQUIRED)
 # Module mode: Debian's protobuf has no config package that gRPC's would agree with.

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs what deploy/local/packages.txt lists and is not there yet. Works as root, or as a user whose sudo asks no
 # password; otherwise it names what is missing and how to get it. Installs node only when no `npm` command exists.
+# `install_packages.sh NAME` takes packages-NAME.txt as well.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+lists=(deploy/local/packages.txt ${1:+"deploy/local/packages-$1.txt"})
 
 say() { printf '[deps] %s\n' "$*" >&2; }
 
@@ -23,7 +25,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   exit 1
 fi
 
-mapfile -t wanted < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' deploy/local/packages.txt)
+mapfile -t wanted < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "${lists[@]}")
 command -v npm >/dev/null || wanted+=(npm nodejs)
 
 missing=()
