@@ -8,6 +8,7 @@
 #include "common/status/macros.h"
 #include "common/status/testing.h"
 #include "gtest/gtest.h"
+#include "tests/integration/common/pg/lossy_proxy.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::pg {
@@ -162,7 +163,9 @@ TEST_P(PoolTest, CancelEndsTheQueryWithin100Milliseconds) {
 }
 
 TEST_P(PoolTest, DeadlineBecomesTheStatementTimeout) {
-  Pool pool(Options());
+  Pool pool(Options(1));
+  // With a connection at hand, the time that is left is the statement's alone.
+  ASSERT_OK(pool.Read(Soon(), [](Tx& tx) { return tx.Execute("SELECT 1").status(); }));
 
   EXPECT_THAT(pool.Read(Context::WithTimeout(absl::Milliseconds(80)),
                         [](Tx& tx) { return tx.Execute("SELECT pg_sleep(30)").status(); }),
@@ -200,6 +203,60 @@ TEST_P(PoolTest, LearnsThatALostCommitDidNotHappen) {
       pool.Write(Soon(), [](Tx& tx) { return tx.Execute("INSERT INTO t VALUES (1)").status(); }),
       StatusIs(absl::StatusCode::kUnavailable, Reason("DATABASE_UNREACHABLE")));
   EXPECT_EQ(database_.QueryText("SELECT count(*) FROM t"), "0");
+}
+
+// Inserts into t through `proxy`, which loses the answer to COMMIT, and counts the runs.
+absl::Status InsertThrough(const LossyProxy& proxy, PoolOptions options, int* runs) {
+  options.database_url += " host=" + proxy.host();
+  Pool pool(options);
+  return pool.Write(Soon(), [&](Tx& tx) {
+    ++*runs;
+    return tx.Execute("INSERT INTO t VALUES (1)").status();
+  });
+}
+
+TEST_P(PoolTest, LearnsThatALostCommitHappened) {
+  database_.Execute("CREATE TABLE t (i int)");
+  const LossyProxy proxy(database_.QueryText("SHOW unix_socket_directories"),
+                         LossyProxy::When::kAnswered);
+  int runs = 0;
+
+  EXPECT_OK(InsertThrough(proxy, Options(), &runs));
+
+  EXPECT_TRUE(proxy.has_lost());
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM t"), "1");
+}
+
+// The server is still at the COMMIT, in a deferred trigger, when its outcome is first asked for.
+TEST_P(PoolTest, AwaitsALostCommitThatIsUnderWay) {
+  database_.Execute(
+      "CREATE TABLE t (i int);"
+      "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END$$;"
+      "CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED"
+      " FOR EACH ROW EXECUTE FUNCTION hold()");
+  ConnectionOptions direct;
+  direct.database_url = database_.url();
+  ASSERT_OK_AND_ASSIGN(const auto holder, Connection::Open(direct));
+  ASSERT_OK(holder->Script("SELECT pg_advisory_lock(7)"));
+  const LossyProxy proxy(database_.QueryText("SHOW unix_socket_directories"),
+                         LossyProxy::When::kSent);
+  int runs = 0;
+  absl::Status status;
+  std::thread caller([&] { status = InsertThrough(proxy, Options(), &runs); });
+
+  // The second client asks for the outcome; a third comes only when that was not the last word.
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (proxy.clients() < 3 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_GE(proxy.clients(), 3);
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM t"), "0");
+  EXPECT_OK(holder->Script("SELECT pg_advisory_unlock(7)"));
+  caller.join();
+
+  EXPECT_OK(status);
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM t"), "1");
 }
 
 TEST_P(PoolTest, TurnsAProgrammingErrorIntoAStatus) {
