@@ -193,7 +193,7 @@ class BadReports(unittest.TestCase):
 
     def test_an_unknown_platform_is_refused(self):
         error = self.refused(self.file({"Order Number": "70000012-70000012"}), platform="platforms/nowhere")
-        self.assertIn(error.code().name, ("INVALID_ARGUMENT", "NOT_FOUND"))
+        self.assertEqual((error.code().name, reason_of(error)), ("INVALID_ARGUMENT", "PLATFORM_UNKNOWN"))
 
 
 if __name__ == "__main__":
