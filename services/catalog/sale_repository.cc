@@ -87,13 +87,6 @@ absl::Status LockPlatforms(pg::Tx& tx, const std::set<std::string>& slugs) {
   return absl::OkStatus();
 }
 
-absl::Status PlanAfresh(pg::Tx& tx, bool is_on) {
-  return tx
-      .Execute(is_on ? "SET LOCAL plan_cache_mode = force_custom_plan"
-                     : "SET LOCAL plan_cache_mode = auto")
-      .status();
-}
-
 absl::StatusOr<FoundItems> FindResolved(pg::Tx& tx, std::span<const std::string> platform_ids,
                                         std::span<const std::string> external_ids) {
   // LATERAL: one look into the unique index for each sale, whatever the statistics say.

@@ -33,10 +33,6 @@ using SizeKey = std::pair<std::string, std::string>;
 // One resolution at a time per platform: two imports of one report must not both create an item.
 // Held until the transaction ends.
 [[nodiscard]] absl::Status LockPlatforms(pg::Tx& tx, const std::set<std::string>& slugs);
-// While on, every statement is planned for the tables as they are now: plans made when a table was
-// small would stay in use while an import fills it. Off for writes: the checks of foreign keys
-// would be planned again for each row.
-[[nodiscard]] absl::Status PlanAfresh(pg::Tx& tx, bool is_on);
 
 // Items of sales that were resolved before. `platform_ids` and `external_ids` run in parallel.
 [[nodiscard]] absl::StatusOr<FoundItems> FindResolved(pg::Tx& tx,

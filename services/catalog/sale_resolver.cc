@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/pg/planning.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/catalog/brand_repository.h"
@@ -26,12 +27,12 @@ class Resolution {
       : tx_(tx), sales_(sales), candidates_(sales.size()) {}
 
   absl::StatusOr<std::vector<SoldItem>> Run() {
-    RETURN_IF_ERROR(PlanAfresh(tx_, true));
+    RETURN_IF_ERROR(pg::PlanAfresh(tx_, true));
     RETURN_IF_ERROR(PreparePlatforms());
     RETURN_IF_ERROR(FindExact());
     RETURN_IF_ERROR(FindBySkuAndSize());
     RETURN_IF_ERROR(LoadItems());
-    RETURN_IF_ERROR(PlanAfresh(tx_, false));
+    RETURN_IF_ERROR(pg::PlanAfresh(tx_, false));
     const std::vector<SaleDecision> decisions = MatchSales(candidates_, groups_, facts_);
     return Store(decisions);
   }

@@ -6,6 +6,7 @@
 
 #include "common/killpoint/killpoint.h"
 #include "common/outbox/outbox.h"
+#include "common/pg/planning.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/orders/item_events.h"
@@ -139,6 +140,7 @@ absl::StatusOr<Known> Learn(pg::Tx& tx, const PreparedSet& set) {
     }
   }
   Known known;
+  RETURN_IF_ERROR(pg::PlanAfresh(tx, true));
   ASSIGN_OR_RETURN(known.stored, LockOrders(tx, ids, payloads));
   ASSIGN_OR_RETURN(known.purchases, ReadPurchases(tx, items));
   // Also the items that were resolved just now: the catalog learns of sales later than they happen,
@@ -152,6 +154,7 @@ absl::StatusOr<Known> Learn(pg::Tx& tx, const PreparedSet& set) {
       for_sale.push_back(stored.order.inventory_item_id);
   }
   ASSIGN_OR_RETURN(known.unsold, UnsoldUnits::Lock(tx, for_sale, std::nullopt));
+  RETURN_IF_ERROR(pg::PlanAfresh(tx, false));
   return known;
 }
 
@@ -195,9 +198,11 @@ absl::StatusOr<PreparedSet> PrepareSet(pg::Pool& pool, Catalog& catalog, const C
     row_of_sale.push_back(i);
   }
   if (sales.empty()) return set;
-  ASSIGN_OR_RETURN(std::vector<KnownOrder> known, pool.Read(context, [&](pg::Tx& tx) {
-    return FindKnownOrders(tx, platform, sales);
-  }));
+  ASSIGN_OR_RETURN(std::vector<KnownOrder> known,
+                   pool.Read(context, [&](pg::Tx& tx) -> absl::StatusOr<std::vector<KnownOrder>> {
+                     RETURN_IF_ERROR(pg::PlanAfresh(tx, true));
+                     return FindKnownOrders(tx, platform, sales);
+                   }));
 
   std::vector<const ReportedSale*> unknown;
   std::vector<std::size_t> unknown_targets;

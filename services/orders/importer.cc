@@ -59,8 +59,9 @@ absl::Status Importer::OnRow(const csv::Row& row) {
   }
   ReportRow mapped = report_->Map(row.fields, row.line);
   CheckRepeated(mapped);
+  row_bytes_ += mapped.payload.size();
   rows_.push_back(std::move(mapped));
-  if (rows_.size() < options_.set_size) return absl::OkStatus();
+  if (rows_.size() < options_.set_size && row_bytes_ < options_.set_bytes) return absl::OkStatus();
   return Flush();
 }
 
@@ -94,6 +95,7 @@ absl::Status Importer::Flush() {
   if (rows_.empty()) return absl::OkStatus();
   std::vector<ReportRow> rows = std::move(rows_);
   rows_.clear();
+  row_bytes_ = 0;
   rows_.reserve(options_.set_size);
   RETURN_IF_ERROR(StartCommit());
   prepare_ = std::async(std::launch::async, [this, rows = std::move(rows)]() mutable {
@@ -150,16 +152,18 @@ absl::Status Importer::Finish(
 }
 
 void Importer::Fail(const absl::Status& reason) {
-  if (prepare_.valid()) prepare_.wait();
-  if (commit_.valid()) commit_.wait();
+  absl::Status settled = StartCommit();
+  settled.Update(AwaitCommit());
   if (!batch_.has_value() || has_ended_) return;
   has_ended_ = true;
   // The call may be over; the batch must still not look alive.
   const absl::Status status =
       parts_.pool.Write(Context::WithTimeout(kFailTimeout),
                         [&](pg::Tx& tx) { return FailBatch(tx, *batch_, MessageOf(reason)); });
-  log::Warn("import_failed",
-            {{"import_batch", batch_->text()}, {"reason", reason}, {"marked", status.ok()}});
+  log::Warn("import_failed", {{"import_batch", batch_->text()},
+                              {"reason", reason},
+                              {"last_set", settled},
+                              {"marked", status.ok()}});
 }
 
 }  // namespace lockstep::orders

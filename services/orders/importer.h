@@ -1,7 +1,8 @@
 // The import of one report: bytes in, committed sets out.
 //
 // Rows are mapped while the file is read and written in sets, one catalog call and one transaction
-// each. While one set commits, the next is read and resolved. At most two sets are in memory.
+// each. While one set commits, the next is resolved and the one after it is read: at most three
+// sets are in memory, each bounded in rows and bytes.
 #pragma once
 
 #include <functional>
@@ -28,6 +29,8 @@ namespace lockstep::orders {
 
 struct ImporterOptions {
   std::size_t set_size = 1000;  // 1..1000: what one call of the catalog takes
+  // A set also ends with the row that brings what is kept of its rows to this many bytes.
+  std::size_t set_bytes = std::size_t{4} << 20;
   // A batch without a sign of life for this long may be taken over. Each set is one, and so is
   // every third of it.
   absl::Duration lease = absl::Seconds(15);
@@ -59,7 +62,8 @@ class Importer {
   // transaction that completes the batch.
   [[nodiscard]] absl::Status Finish(
       const std::function<absl::Status(pg::Tx&, const ImportBatch&)>& in_transaction);
-  // Ends the batch as failed with `reason`, when there is one that has not ended.
+  // Ends the batch as failed with `reason`, when there is one that has not ended. A set that is on
+  // its way still commits if it can: the catalog keeps its items already.
   void Fail(const absl::Status& reason);
 
   // Set once the batch is open.
@@ -91,6 +95,7 @@ class Importer {
   std::optional<ImportBatchId> batch_;
   bool has_ended_ = false;
   std::vector<ReportRow> rows_;
+  std::size_t row_bytes_ = 0;  // of what is kept of rows_
   std::int64_t row_count_ = 0;
   // Two hashes of each external id: 128 bits, so that a collision does not happen.
   absl::flat_hash_set<std::pair<std::size_t, std::size_t>> seen_;

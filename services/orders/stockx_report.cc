@@ -326,16 +326,18 @@ ReportRow StockxReport::Map(std::span<const std::string_view> fields, std::int64
   ReportRow row;
   row.line = line;
   JsonObject payload;
-  for (const auto& [name, index] : kept_) {
-    if (index < fields.size() && !fields[index].empty()) payload.Text(name, fields[index]);
-  }
-  row.payload = std::move(payload).Finish();
   if (fields.size() != field_count_) {
+    // Nobody knows which field is which: what is kept by its place could be the seller's address.
+    row.payload = std::move(payload).Finish();
     row.problems.push_back({"FIELD_COUNT_WRONG", "",
                             absl::StrFormat("the row has %d fields, the first line has %d",
                                             fields.size(), field_count_)});
     return row;
   }
+  for (const auto& [name, index] : kept_) {
+    if (!fields[index].empty()) payload.Text(name, fields[index]);
+  }
+  row.payload = std::move(payload).Finish();
 
   RowReader reader(*this, fields);
   row.external_id = reader.ReadExternalId();

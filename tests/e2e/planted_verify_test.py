@@ -245,7 +245,8 @@ class PlantedVerify(unittest.TestCase):
                     re.findall(r"^violated +(\w+) +(\S+) +(.*)$", done.stdout, re.MULTILINE)}
         self.assertEqual(set(reported), set(planted), done.stdout)
         for check, found in planted.items():
-            self.assertIn(found[0].split("|")[0], reported[check])
+            violation, subject = found[0].split("|")
+            self.assertEqual(json.loads(reported[check]), {"violation": violation, "subject": subject})
         self.assertIn(f"{len(self.on_disk)} checks, {len(planted)} violated", done.stdout)
 
 

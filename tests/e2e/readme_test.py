@@ -96,8 +96,9 @@ class Readme(unittest.TestCase):
             outputs[block] = done
         refused = next(done for block, done in outputs.items() if "lockstep downgrade v2.2.1 ||" in block)
         self.assertIn("exit code 5", refused.stdout)
-        self.assertRegex(refused.stderr,
-                         r"required by running instances: \w+ \S+ \(127\.0\.0\.1:\d+\) \(REQUIRED_BY_INSTANCE\)")
+        instance = r" \S+ \(127\.0\.0\.1:\d+\)"
+        self.assertRegex(refused.stderr, rf"required by running instances: finance{instance}, orders{instance}"
+                                         r" \(REQUIRED_BY_INSTANCE\)")
         for kind in ("instance", "guard"):
             self.assertIn(f"blocked by {kind} of ", refused.stdout)
         again = next(done for block, done in outputs.items() if "orders import" in block)

@@ -6,11 +6,14 @@
 #include <string>
 
 #include "common/ids/resource_name.h"
+#include "common/ids/uuid.h"
 #include "common/paging/page_size.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "nlohmann/json.hpp"
 #include "services/migration/api/convert.h"
 #include "services/migration/api/index.h"
+#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/target.h"
 
 namespace lockstep::migration {
@@ -41,9 +44,54 @@ absl::StatusOr<std::string> RunIdFromName(std::string_view name) {
   return std::string(id);
 }
 
+absl::StatusOr<std::string> RunIdOfRequest(std::string_view request_id) {
+  if (request_id.empty()) return NewUuid();
+  const absl::StatusOr<ids::Uuid> uuid = ids::Uuid::Parse(request_id);
+  if (!uuid.ok()) return InvalidField("request_id", "REQUEST_ID_INVALID", "must be a UUID");
+  return uuid->text();
+}
+
+absl::StatusOr<std::optional<RunInfo>> FindEarlierRun(const Context& context, const Engine& engine,
+                                                      const std::string& run_id,
+                                                      const RunAsked& body) {
+  absl::StatusOr<RunInfo> run = engine.GetRun(context, run_id);
+  if (ReasonOf(run.status()) == "RUN_NOT_FOUND") return std::optional<RunInfo>();
+  RETURN_IF_ERROR(run.status());
+  bool is_same = run->kind == body.kind && run->target == body.target;
+  if (is_same && run->kind == "downgrade") {
+    // A run without events had nothing to do, with these flags or with others.
+    ASSIGN_OR_RETURN(const std::vector<RunEvent> first, engine.ReadEvents(context, run_id, 0, 1));
+    const auto asked =
+        nlohmann::json::parse(first.empty() ? "{}" : first[0].details, nullptr, false);
+    if (asked.is_object()) {
+      is_same =
+          asked.value("archive", body.archive) == body.archive &&
+          asked.value("allow_irreversible", body.allow_irreversible) == body.allow_irreversible;
+    }
+  }
+  if (is_same) return std::optional<RunInfo>(*std::move(run));
+  return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+               "this request_id belongs to another request")
+      .Field("request_id", "use a new UUID for a new request");
+}
+
+absl::Status AtField(const absl::Status& status, std::string_view field) {
+  if (status.ok()) return status;
+  const std::string reason = ReasonOf(status);
+  if (!reason.starts_with("TARGET_") || !FieldsOf(status).empty()) return status;
+  ErrorBuilder error = Error(status.code(), reason, MessageOf(status));
+  for (const char* key : {"target", "candidates"}) {
+    if (const std::string value = MetadataOf(status, key); !value.empty()) {
+      error.With(key, std::string_view(value));
+    }
+  }
+  return error.Field(field, MessageOf(status));
+}
+
 absl::StatusOr<v1::ListRevisionsResponse> Api::ListRevisions(
     const Context& context, const v1::ListRevisionsRequest& request) {
   ASSIGN_OR_RETURN(const int page_size, paging::PageSize(request.page_size()));
+  if (!request.service().empty() && !IsService(request.service())) return UnknownService("service");
   const Graph& graph = engine_.graph();
   const RevisionSet all =
       request.service().empty() ? graph.All() : graph.OfService(request.service());
@@ -73,7 +121,9 @@ absl::StatusOr<v1::ListRevisionsResponse> Api::ListRevisions(
 absl::StatusOr<v1::Revision> Api::GetRevision(const Context& context,
                                               const v1::GetRevisionRequest& request) {
   ASSIGN_OR_RETURN(std::string_view id, ids::LastSegment(request.name(), "revisions", "name"));
-  ASSIGN_OR_RETURN(const std::size_t position, ResolveRevision(engine_.graph(), id));
+  const absl::StatusOr<std::size_t> found = ResolveRevision(engine_.graph(), id);
+  if (!found.ok()) return AtField(found.status(), "name");
+  const std::size_t position = *found;
   ASSIGN_OR_RETURN(const CurrentState current, engine_.Current(context));
   const LedgerById by_id = ById(current);
   return ToProto(engine_.graph(), position, Find(by_id, engine_.graph().at(position).id),
@@ -123,8 +173,9 @@ absl::StatusOr<v1::PlanResponse> Api::Plan(const Context& context, const v1::Pla
   }
   const Direction direction =
       request.direction() == v1::DIRECTION_UP ? Direction::kUp : Direction::kDown;
-  ASSIGN_OR_RETURN(const PlanReport report, engine_.PlanFor(context, direction, request.target()));
-  return ToProto(engine_.graph(), report);
+  const absl::StatusOr<PlanReport> report = engine_.PlanFor(context, direction, request.target());
+  if (!report.ok()) return AtField(report.status(), "target");
+  return ToProto(engine_.graph(), *report);
 }
 
 absl::StatusOr<v1::VerifyResponse> Api::Verify(const Context& context, const v1::VerifyRequest&) {
@@ -142,11 +193,19 @@ absl::StatusOr<v1::StampResponse> Api::Stamp(const Context& context,
                                              const v1::StampRequest& request) {
   NullEventSink sink;
   RunOptions options;
-  options.run_id = request.request_id().empty() ? NewUuid() : request.request_id();
-  options.record_when_empty = true;
-  ASSIGN_OR_RETURN(const RunReport report, engine_.Stamp(context, request.target(), options, sink));
-  ASSIGN_OR_RETURN(const RunInfo run, engine_.GetRun(context, report.run_id));
+  ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(request.request_id()));
   v1::StampResponse response;
+  ASSIGN_OR_RETURN(const std::optional<RunInfo> earlier,
+                   FindEarlierRun(context, engine_, options.run_id,
+                                  {.kind = "stamp", .target = request.target()}));
+  if (earlier.has_value()) {
+    *response.mutable_run() = ToProto(*earlier);
+    return response;
+  }
+  options.record_when_empty = true;
+  const auto report = engine_.Stamp(context, request.target(), options, sink);
+  if (!report.ok()) return AtField(report.status(), "target");
+  ASSIGN_OR_RETURN(const RunInfo run, engine_.GetRun(context, report->run_id));
   *response.mutable_run() = ToProto(run);
   return response;
 }
@@ -159,7 +218,7 @@ absl::StatusOr<v1::AmendResponse> Api::Amend(const Context& context,
   amend.down_sql = request.down_sql();
   amend.reason = request.reason();
   amend.step = request.step();
-  RETURN_IF_ERROR(engine_.Amend(context, amend));
+  RETURN_IF_ERROR(AtField(engine_.Amend(context, amend), "revision"));
   return v1::AmendResponse();
 }
 

@@ -2,6 +2,10 @@
 // so that both say the same. Starting and following runs differs between the two and is not here.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
@@ -45,5 +49,26 @@ class Api final {
 
 // The id in "runs/{uuid}". INVALID_ARGUMENT on "name".
 [[nodiscard]] absl::StatusOr<std::string> RunIdFromName(std::string_view name);
+
+// The id of the run that a request starts: its request_id, or a new one when it has none.
+// INVALID_ARGUMENT (REQUEST_ID_INVALID).
+[[nodiscard]] absl::StatusOr<std::string> RunIdOfRequest(std::string_view request_id);
+
+// What a request asks for, as far as its run remembers it.
+struct RunAsked {
+  std::string kind;  // upgrade, downgrade, stamp
+  std::string target;
+  bool archive = false;
+  bool allow_irreversible = false;
+};
+// The run that an earlier request with this id started; nullopt when there is none.
+// INVALID_ARGUMENT (REQUEST_ID_REUSED) when that request asked for something else.
+[[nodiscard]] absl::StatusOr<std::optional<RunInfo>> FindEarlierRun(const Context& context,
+                                                                    const Engine& engine,
+                                                                    const std::string& run_id,
+                                                                    const RunAsked& body);
+
+// A status about a target or revision, with the field of the request that named it.
+[[nodiscard]] absl::Status AtField(const absl::Status& status, std::string_view field);
 
 }  // namespace lockstep::migration

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
@@ -42,6 +43,9 @@ struct RunRequest {
 class Backend {
  public:
   virtual ~Backend() = default;
+  // What is odd about the definitions that this backend loaded, one line each. A server says such
+  // things in its own log.
+  virtual std::vector<std::string> Warnings() const { return {}; }
   virtual absl::StatusOr<pb::ListRevisionsResponse> ListRevisions(
       const pb::ListRevisionsRequest& request) = 0;
   virtual absl::StatusOr<pb::Revision> GetRevision(const pb::GetRevisionRequest& request) = 0;

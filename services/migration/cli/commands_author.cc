@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/status/error.h"
+#include "nlohmann/json.hpp"
 #include "services/migration/cli/commands.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
@@ -33,6 +34,11 @@ int Bootstrap(const Session& session, const Output& output) {
   output.Progress(report->done.empty()
                       ? "nothing to do: roles, schemas and ledger are there"
                       : "ledger version " + std::to_string(report->ledger_version));
+  if (output.json()) {
+    output.Json(
+        nlohmann::ordered_json({{"done", report->done}, {"ledger_version", report->ledger_version}})
+            .dump(1));
+  }
   return 0;
 }
 
@@ -44,7 +50,7 @@ int New(const Session& session, const Output& output, const std::string& service
       *definitions, service, title, absl::ToCivilDay(absl::Now(), absl::UTCTimeZone()));
   if (!created.ok()) return Finish(created.status(), output);
   if (output.json()) {
-    output.Json(R"({"id":")" + created->id + R"(","folder":")" + created->folder + R"("})");
+    output.Json(nlohmann::ordered_json({{"id", created->id}, {"folder", created->folder}}).dump(1));
   } else {
     output.Line(session.options.migrations_dir + "/" + created->folder);
     output.Progress("write up.sql, down.sql and verify.sql there, then: lockstep plan head --sql");
@@ -63,7 +69,13 @@ int Index(const Session& session, const Output& output, const IndexFlags& flags)
   const auto index = (*backend)->RenderIndex(flags.format);
   if (!index.ok()) return Finish(index.status(), output);
   if (flags.check_file.empty()) {
-    std::fputs(index->c_str(), stdout);
+    if (output.json()) {
+      pb::RenderIndexResponse answer;
+      answer.set_content(*index);
+      output.Json(answer);
+    } else {
+      std::fputs(index->c_str(), stdout);
+    }
     return 0;
   }
   std::ifstream file(flags.check_file, std::ios::binary);
@@ -74,6 +86,7 @@ int Index(const Session& session, const Output& output, const IndexFlags& flags)
   const std::string committed(std::istreambuf_iterator<char>(file), {});
   if (committed == *index) {
     output.Progress(flags.check_file + " is up to date");
+    if (output.json()) output.Json(R"({"is_up_to_date": true})");
     return 0;
   }
   std::size_t line = 1;
@@ -109,7 +122,7 @@ void AddAuthorCommands(CLI::App& app, Action& action) {
   auto flags = std::make_shared<IndexFlags>();
   index->add_option("--format", flags->format, "md or html")->check(CLI::IsMember({"md", "html"}));
   index->add_option("--check", flags->check_file,
-                    "compare with a committed copy; exit 1 when it differs");
+                    "compare with a committed copy; exit 3 when it differs");
   index->callback([&action, flags] {
     action = [flags](const Session& session, const Output& output) {
       return Index(session, output, *flags);

@@ -7,6 +7,7 @@
 #include "common/rpc/status.h"
 #include "common/status/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "nlohmann/json.hpp"
 #include "services/migration/cli/commands.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
@@ -65,6 +66,11 @@ int Wait(const Session& session, const Output& output, const WaitFlags& flags) {
   if (*is_applied) {
     output.Progress(flags.service + ": " + (flags.revision.empty() ? "head" : flags.revision) +
                     " is applied");
+    if (output.json()) {
+      pb::WaitForRevisionResponse answer;
+      answer.set_is_applied(true);
+      output.Json(answer);
+    }
     return 0;
   }
   return Finish(
@@ -107,6 +113,11 @@ std::vector<Finding> Examine(const Session& session) {
                           ? std::to_string(definitions->revisions.size()) + " revisions, " +
                                 std::to_string(definitions->releases.size()) + " releases"
                           : ""});
+  if (definitions.ok()) {
+    for (const migration::Problem& warning : definitions->warnings) {
+      findings.push_back({"warning", absl::OkStatus(), warning.text()});
+    }
+  }
   if (session.options.direct_url.empty()) {
     const std::vector<std::pair<std::string, std::string>> endpoints = {
         {"migration", session.options.endpoint},
@@ -128,7 +139,10 @@ std::vector<Finding> Examine(const Session& session) {
                std::to_string(status->server_version() % 10000) + ", ledger version " +
                std::to_string(status->ledger_version()) + ", " +
                std::to_string(status->pending_size()) + " pending";
-      if (!status->history_problem().empty()) {
+      if (!status->definitions_problem().empty()) {
+        ledger = Error(absl::StatusCode::kFailedPrecondition, "DEFINITIONS_INVALID",
+                       status->definitions_problem());
+      } else if (!status->history_problem().empty()) {
         ledger = Error(absl::StatusCode::kFailedPrecondition, "HISTORY_MISMATCH",
                        status->history_problem());
       } else if (status->partial_size() > 0) {
@@ -145,18 +159,20 @@ int Doctor(const Session& session, const Output& output) {
   const std::vector<Finding> findings = Examine(session);
   int exit_code = 0;
   std::vector<std::vector<std::string>> rows;
-  std::string json = "[";
+  auto document = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
     const bool is_ok = finding.status.ok();
     if (!is_ok && exit_code == 0)
       exit_code = static_cast<int>(migration::ExitClassOf(finding.status));
     rows.push_back({is_ok ? output.Paint("ok", Colour::kGreen) : output.Paint("bad", Colour::kRed),
                     finding.what, is_ok ? finding.detail : MessageOf(finding.status)});
-    json += std::string(json.size() > 1 ? "," : "") + R"({"ok":)" + (is_ok ? "true" : "false") +
-            R"(,"check":")" + finding.what + R"(","reason":")" + ReasonOf(finding.status) + R"("})";
+    document.push_back({{"ok", is_ok},
+                        {"check", finding.what},
+                        {"reason", ReasonOf(finding.status)},
+                        {"found", rows.back()[2]}});
   }
   if (output.json()) {
-    output.Json(json + "]");
+    output.Json(document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     output.Table({"", "CHECK", "FOUND"}, rows);
   }

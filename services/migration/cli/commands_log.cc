@@ -66,6 +66,36 @@ int ShowRun(const Session& session, const Output& output, const std::string& id)
   return 0;
 }
 
+// Events as they come: lines, or the parts of one JSON document.
+class EventPrinter {
+ public:
+  explicit EventPrinter(const Output& output) : output_(output) {
+    if (output_.json()) output_.Line(R"({"events":[)");
+  }
+  void Print(const pb::RunEvent& event) {
+    if (!output_.json()) {
+      output_.Line(std::to_string(event.offset()) + "  " + TimeText(event.time()) + "  " +
+                   Describe(event, output_));
+      return;
+    }
+    if (!is_first_) output_.Line(",");
+    is_first_ = false;
+    output_.Json(event);
+  }
+  // Returns the exit code.
+  int End(const absl::Status& status) {
+    if (output_.json()) {
+      output_.Line("]" + (status.ok() ? "" : R"(,"error":)" + Output::ErrorJson(status)) + "}");
+    }
+    if (!status.ok()) output_.ExplainError(status);
+    return static_cast<int>(migration::ExitClassOf(status));
+  }
+
+ private:
+  const Output& output_;
+  bool is_first_ = true;
+};
+
 struct FollowFlags {
   std::string id;
   std::int64_t after = 0;
@@ -76,19 +106,12 @@ int Follow(const Session& session, const Output& output, const FollowFlags& flag
   if (!backend.ok()) return Finish(backend.status(), output);
   auto run = (*backend)->GetRun(flags.id);
   if (!run.ok()) return Finish(run.status(), output);
-  const absl::Status status =
-      (*backend)->Watch(IdOf(*run), flags.after, follow, [&](const pb::RunEvent& event) {
-        if (output.json()) {
-          output.Json(event);
-        } else {
-          output.Line(std::to_string(event.offset()) + "  " + TimeText(event.time()) + "  " +
-                      Describe(event, output));
-        }
-      });
-  if (!status.ok() || !follow) return Finish(status, output);
+  EventPrinter printer(output);
+  const absl::Status status = (*backend)->Watch(
+      IdOf(*run), flags.after, follow, [&](const pb::RunEvent& event) { printer.Print(event); });
+  if (!status.ok() || !follow) return printer.End(status);
   run = (*backend)->GetRun(IdOf(*run));
-  if (!run.ok()) return Finish(run.status(), output);
-  return Finish(StatusOfRun(*run), output);
+  return printer.End(run.ok() ? StatusOfRun(*run) : run.status());
 }
 
 int Cancel(const Session& session, const Output& output, const std::string& id) {
@@ -105,8 +128,10 @@ int Cancel(const Session& session, const Output& output, const std::string& id) 
   request.set_name("runs/" + id);
   pb::CancelRunResponse response;
   const absl::Status status = rpc::FromGrpc(stub->CancelRun(call.context(), request, &response));
-  if (status.ok()) output.Progress("asked run " + id + " to stop");
-  return Finish(status, output);
+  if (!status.ok()) return Finish(status, output);
+  output.Progress("asked run " + id + " to stop");
+  if (output.json()) output.Json(response);
+  return 0;
 }
 
 }  // namespace

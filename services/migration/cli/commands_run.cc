@@ -22,9 +22,14 @@ struct RunFlags {
   bool exit_code = false;
 };
 
+void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
+  for (const std::string& warning : warnings) output.Progress("warning: " + warning);
+}
+
 int Plan(const Session& session, const Output& output, const RunFlags& flags) {
   auto backend = session.Connect();
   if (!backend.ok()) return Finish(backend.status(), output);
+  ShowWarnings((*backend)->Warnings(), output);
   pb::PlanRequest request;
   request.set_target(flags.target);
   request.set_direction(flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP);
@@ -83,6 +88,9 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
 int PrintScript(const Session& session, const Output& output, const RunFlags& flags) {
   auto definitions = migration::LoadDefinitions(session.options.migrations_dir);
   if (!definitions.ok()) return Finish(definitions.status(), output);
+  for (const migration::Problem& warning : definitions->warnings) {
+    ShowWarnings({warning.text()}, output);
+  }
   migration::EngineOptions engine_options;
   engine_options.actor = session.options.actor;
   const migration::Engine engine(engine_options, *std::move(definitions));
@@ -105,6 +113,7 @@ int Run(const Session& session, const Output& output, const RunFlags& flags) {
   // a file.
   auto backend = session.Connect(/*use_cache=*/!flags.down);
   if (!backend.ok()) return Finish(backend.status(), output);
+  ShowWarnings((*backend)->Warnings(), output);
   RunRequest request;
   request.direction = flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP;
   request.target = flags.target;
@@ -181,9 +190,10 @@ int Amend(const Session& session, const Output& output, const AmendFlags& flags)
   auto backend = session.Connect();
   if (!backend.ok()) return Finish(backend.status(), output);
   const absl::Status status = (*backend)->Amend(request);
-  if (status.ok())
-    output.Progress("the archived down script of " + flags.revision + " was replaced");
-  return Finish(status, output);
+  if (!status.ok()) return Finish(status, output);
+  output.Progress("the archived down script of " + flags.revision + " was replaced");
+  if (output.json()) output.Json(pb::AmendResponse());
+  return 0;
 }
 
 void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {

@@ -196,12 +196,18 @@ int Status(const Session& session, const Output& output, bool exit_code) {
       output.Line(output.Paint("unknown   ", Colour::kRed) + id +
                   " is in the ledger but not in the definitions");
     }
+    if (!status->definitions_problem().empty()) {
+      output.Line(output.Paint("folder    ", Colour::kRed) + status->definitions_problem());
+    }
     if (!status->history_problem().empty()) {
       output.Line(output.Paint("history   ", Colour::kRed) + status->history_problem());
     }
   }
   if (!status->history_problem().empty()) {
     return static_cast<int>(migration::ExitClass::kHistory);
+  }
+  if (!status->definitions_problem().empty()) {
+    return static_cast<int>(migration::ExitClass::kFailed);
   }
   const bool is_pending = status->pending_size() > 0 || status->partial_size() > 0;
   return exit_code && is_pending ? static_cast<int>(migration::ExitClass::kPending) : 0;

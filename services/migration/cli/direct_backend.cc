@@ -28,6 +28,14 @@ class DirectBackend final : public Backend {
   DirectBackend(migration::EngineOptions options, migration::Definitions definitions)
       : engine_(std::move(options), std::move(definitions)), api_(engine_) {}
 
+  std::vector<std::string> Warnings() const override {
+    std::vector<std::string> lines;
+    for (const migration::Problem& warning : engine_.definitions().warnings) {
+      lines.push_back(warning.text());
+    }
+    return lines;
+  }
+
   absl::StatusOr<pb::ListRevisionsResponse> ListRevisions(
       const pb::ListRevisionsRequest& request) override {
     return api_.ListRevisions(context_, request);

@@ -108,22 +108,26 @@ void Output::Progress(std::string_view text) const {
 }
 
 void Output::Error(const absl::Status& status) const {
-  const std::string reason = ReasonOf(status);
-  const std::string code = absl::StatusCodeToString(status.code());
-  if (json_) {
-    nlohmann::ordered_json document;
-    document["error"]["code"] = code;
-    document["error"]["reason"] = reason;
-    document["error"]["message"] = MessageOf(status);
-    document["error"]["fields"] = nlohmann::ordered_json::array();
-    for (const FieldViolation& violation : FieldsOf(status)) {
-      document["error"]["fields"].push_back(
-          {{"field", violation.field}, {"description", violation.description}});
-    }
-    Line(document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (json_) Line(R"({"error":)" + ErrorJson(status) + "}");
+  ExplainError(status);
+}
+
+std::string Output::ErrorJson(const absl::Status& status) {
+  nlohmann::ordered_json error;
+  error["code"] = std::string(absl::StatusCodeToString(status.code()));
+  error["reason"] = ReasonOf(status);
+  error["message"] = MessageOf(status);
+  error["fields"] = nlohmann::ordered_json::array();
+  for (const FieldViolation& violation : FieldsOf(status)) {
+    error["fields"].push_back({{"field", violation.field}, {"description", violation.description}});
   }
+  return error.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void Output::ExplainError(const absl::Status& status) const {
+  const std::string reason = ReasonOf(status);
   Progress(PaintError("error: ", Colour::kRed) + MessageOf(status) + " (" +
-           (reason.empty() ? code : reason) + ")");
+           (reason.empty() ? std::string(absl::StatusCodeToString(status.code())) : reason) + ")");
   for (const FieldViolation& violation : FieldsOf(status)) {
     Progress("  " + violation.field + ": " + violation.description);
   }

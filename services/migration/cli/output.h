@@ -32,6 +32,10 @@ class Output final {
   // The error in words a person can act on, with every bad field, on stderr. With --json also as
   // one JSON document.
   void Error(const absl::Status& status) const;
+  // The same without the document, for commands that have printed one.
+  void ExplainError(const absl::Status& status) const;
+  // {"code":...,"reason":...,"message":...,"fields":[...]}
+  static std::string ErrorJson(const absl::Status& status);
 
   // For text on stdout / stderr.
   std::string Paint(std::string_view text, Colour colour) const;

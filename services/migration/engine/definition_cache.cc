@@ -143,12 +143,15 @@ FolderStamps StampFiles(const std::string& root) {
   return stamps;
 }
 
+bool AreSettled(const FolderStamps& stamps) {
+  return std::ranges::all_of(stamps.files, [&](const FileStamp& stamp) {
+    return std::max(stamp.modified_ns, stamp.changed_ns) + kGrainNs <= stamps.taken_ns;
+  });
+}
+
 bool StoreCached(const LoadResult& result, const FolderStamps& stamps,
                  const std::string& cache_dir) {
-  if (cache_dir.empty() || stamps.files.empty()) return false;
-  for (const FileStamp& stamp : stamps.files) {
-    if (std::max(stamp.modified_ns, stamp.changed_ns) + kGrainNs > stamps.taken_ns) return false;
-  }
+  if (cache_dir.empty() || stamps.files.empty() || !AreSettled(stamps)) return false;
   std::error_code error;
   fs::create_directories(cache_dir, error);
   if (error) return false;

@@ -43,6 +43,10 @@ std::optional<LoadResult> FetchCached(const std::string& root, const std::string
 // them.
 FolderStamps StampFiles(const std::string& root);
 
+// Whether every later change of a file will show in its stamp: no file changed within the clock's
+// grain before the stamps were taken.
+bool AreSettled(const FolderStamps& stamps);
+
 // Writes the cache; best effort: a folder that cannot be written is not an error. Returns whether
 // it was written. REQUIRES: `result` has no problems.
 bool StoreCached(const LoadResult& result, const FolderStamps& stamps,

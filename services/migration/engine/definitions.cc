@@ -253,6 +253,7 @@ absl::Status ProblemsToStatus(const std::vector<Problem>& problems) {
 absl::StatusOr<Definitions> LoadDefinitions(const std::string& root, const LoadOptions& options) {
   LoadResult result = InspectDefinitions(root, options);
   if (!result.problems.empty()) return ProblemsToStatus(result.problems);
+  result.definitions.warnings = std::move(result.warnings);
   return std::move(result.definitions);
 }
 

@@ -36,9 +36,9 @@ struct LoadResult {
 // Reads everything under `root` and reports all that is wrong with it.
 LoadResult InspectDefinitions(const std::string& root, const LoadOptions& options = {});
 
-// The same as a status: INVALID_ARGUMENT (DEFINITIONS_INVALID) whose message lists all problems,
-// one per line; NOT_FOUND (MIGRATIONS_FOLDER_MISSING) when `root` is not a folder. Metadata
-// "problems" is their number.
+// The same with the warnings in the definitions and the problems as a status: INVALID_ARGUMENT
+// (DEFINITIONS_INVALID) whose message lists all problems, one per line; NOT_FOUND
+// (MIGRATIONS_FOLDER_MISSING) when `root` is not a folder. Metadata "problems" is their number.
 [[nodiscard]] absl::StatusOr<Definitions> LoadDefinitions(const std::string& root,
                                                           const LoadOptions& options = {});
 

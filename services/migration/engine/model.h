@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "services/migration/engine/problem.h"
+
 namespace lockstep::migration {
 
 enum class Phase { kExpand, kMigrate, kContract };
@@ -30,8 +32,9 @@ struct IndexBuild {
 };
 
 // What the parser can tell about a script without running it. DO blocks and function bodies hide
-// what they do. All names are schema-qualified, sorted and unique, except where said otherwise. Of
-// an opaque script everything is empty.
+// what they do. Names without a schema are PostgreSQL's own: a step's search_path finds no others.
+// All names are schema-qualified, sorted and unique, except where said otherwise. Of an opaque
+// script everything is empty.
 struct ScriptFacts {
   std::vector<std::string>
       tags;  // command tag of each statement, in order: "ALTER TABLE", "UPDATE"
@@ -45,7 +48,9 @@ struct ScriptFacts {
   std::vector<ColumnName> columns_dropped;     // ALTER TABLE DROP COLUMN, in order
   std::vector<std::string> rows_destroyed_in;  // targets of UPDATE, DELETE, TRUNCATE, MERGE
   std::vector<IndexBuild> concurrent_indexes;  // CREATE INDEX CONCURRENTLY, in order
-  bool has_hidden_code = false;  // DO, CREATE FUNCTION or CALL: the lists may be incomplete
+  // DO, CREATE FUNCTION, CALL, or the use of a function, operator, operator class or type that is
+  // not PostgreSQL's own: the lists may be incomplete.
+  bool has_hidden_code = false;
 };
 
 // Text of one SQL file, ready to run.
@@ -144,6 +149,7 @@ struct Definitions {
   std::string root;  // absolute path of the migrations folder
   std::vector<Revision> revisions;
   std::vector<Release> releases;
+  std::vector<Problem> warnings;  // sorted: what is odd about it, but no reason to refuse it
 };
 
 }  // namespace lockstep::migration

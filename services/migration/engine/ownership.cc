@@ -1,6 +1,9 @@
 #include "services/migration/engine/ownership.h"
 
 #include <algorithm>
+#include <string>
+
+#include "common/status/error.h"
 
 namespace lockstep::migration {
 namespace {
@@ -25,6 +28,13 @@ const std::vector<std::string_view>& Services() {
 
 bool IsService(std::string_view name) {
   return std::find(Services().begin(), Services().end(), name) != Services().end();
+}
+
+absl::Status UnknownService(std::string_view path) {
+  std::string known;
+  for (const std::string_view name : Services())
+    known.append(known.empty() ? "" : ", ").append(name);
+  return InvalidField(path, "SERVICE_UNKNOWN", "must be one of " + known);
 }
 
 std::vector<std::string_view> SchemasOf(std::string_view service) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace lockstep::migration {
 
 // The engine's own schema. No script may touch it.
@@ -12,6 +14,8 @@ inline constexpr char kLedgerSchema[] = "migration";
 // The services that own schemas: catalog, finance, migration, orders.
 const std::vector<std::string_view>& Services();
 bool IsService(std::string_view name);
+// INVALID_ARGUMENT (SERVICE_UNKNOWN) about the field `path`.
+absl::Status UnknownService(std::string_view path);
 
 // The schemas of a service; empty for an unknown one.
 std::vector<std::string_view> SchemasOf(std::string_view service);

@@ -88,10 +88,7 @@ std::string NewRevisionId(const Definitions& definitions) {
 
 absl::StatusOr<NewRevision> CreateRevision(const Definitions& definitions, std::string_view service,
                                            std::string_view title, absl::CivilDay created) {
-  if (!IsService(service)) {
-    return InvalidField("service", "SERVICE_UNKNOWN",
-                        "must be one of catalog, finance, migration, orders");
-  }
+  if (!IsService(service)) return UnknownService("service");
   const std::string slug = SlugOf(title);
   const bool has_control = std::any_of(title.begin(), title.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;

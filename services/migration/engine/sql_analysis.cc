@@ -17,6 +17,10 @@ bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) 
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+bool IsBuiltIn(std::string_view schema) {
+  return schema == "pg_catalog" || schema == "information_schema";
+}
+
 // A list of names: [{"String": {"sval": "core"}}, ...]. Empty when any element is something else.
 std::vector<std::string> NamesIn(TreeNode list) {
   std::vector<std::string> names;
@@ -129,12 +133,15 @@ class Walker {
     const bool creates = IsIn(key, {"defnames", "domainname", "typeName", "opclassname",
                                     "opfamilyname", "objname"}) ||
                          (key == "funcname" && parent.key() == "CreateFunctionStmt");
-    const bool refers = IsIn(key, {"names", "funcname", "collname", "opclass"}) ||
-                        (key == "name" && parent.key() == "A_Expr");
+    const bool refers =
+        IsIn(key, {"names", "funcname", "collname", "opclass", "operName", "useOp"}) ||
+        (key == "name" && parent.key() == "A_Expr");
     if (!creates && !refers) return;
     const std::vector<std::string> names = NamesIn(list);
-    // Built-in types, functions and operators have no schema in front.
-    if (!creates && names.size() < 2) return;
+    if (!creates && names.size() < 2) return;  // built-in: without a schema in front
+    // Its author's code runs: of the function, the operator's functions, a domain's checks.
+    const bool runs = !creates && key != "collname";
+    if (runs && !IsBuiltIn(names[names.size() - 2])) facts_.has_hidden_code = true;
     AddNames(names, creates ? Access::kWrite : Access::kRead, false, OffsetOf(parent));
   }
 
@@ -295,9 +302,7 @@ void SummariseUses(Analysis& analysis) {
   for (const Statement& statement : analysis.statements) {
     facts.tags.push_back(statement.tag);
     for (const ObjectUse& use : statement.uses) {
-      if (use.schema.empty() || use.schema == "pg_catalog" || use.schema == "information_schema") {
-        continue;
-      }
+      if (use.schema.empty() || IsBuiltIn(use.schema)) continue;
       facts.schemas.push_back(use.schema);
       if (!use.is_relation) continue;
       (use.access == Access::kWrite ? facts.written : facts.read).push_back(use.qualified());

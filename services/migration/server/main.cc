@@ -5,10 +5,10 @@
 
 #include "common/pg/pool.h"
 #include "common/service/process.h"
-#include "services/migration/api/api.h"
-#include "services/migration/engine/definitions.h"
+#include "services/migration/server/engines.h"
 #include "services/migration/server/migration_service.h"
 #include "services/migration/server/registry_service.h"
+#include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
 
 int main(int argc, char** argv) {
@@ -32,18 +32,17 @@ int main(int argc, char** argv) {
                "A runner that does not renew its lease for this long has lost it.");
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
 
-  auto definitions = migration::LoadDefinitions(migrations_dir);
-  if (!definitions.ok()) {
+  auto engines = migration::Engines::Open(engine_options, migrations_dir);
+  if (!engines.ok()) {
     std::fprintf(stderr, "lockstep-migration: %s\n",
-                 std::string(definitions.status().message()).c_str());
+                 std::string(engines.status().message()).c_str());
     return 1;
   }
-  migration::Engine engine(engine_options, *std::move(definitions));
-  migration::Api api(engine);
-  migration::RunManager runs(engine);
+  migration::RunFeed feed(**engines);
+  migration::RunManager runs(**engines, feed);
   rpc::Runner runner(process.runner_options());
-  migration::MigrationService migration_service(engine, api, runs, runner);
-  migration::RegistryService registry_service(engine, runner);
+  migration::MigrationService migration_service(**engines, runs, feed, runner);
+  migration::RegistryService registry_service(**engines, runner);
   pg::PoolOptions probe_options;
   probe_options.database_url = engine_options.database_url;
   probe_options.application_name = "lockstep-migration-probe";

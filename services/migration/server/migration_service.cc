@@ -4,10 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "common/ids/resource_name.h"
-#include "common/ids/uuid.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/api/api.h"
 #include "services/migration/api/convert.h"
 
 namespace lockstep::migration {
@@ -20,20 +19,25 @@ const rpc::MethodOptions kSlow = [] {
   return options;
 }();
 
-// Pages of events that one pull of a watcher reads.
-constexpr int kWatchPage = 200;
+template <typename Response, typename Request>
+using ApiMethod = absl::StatusOr<Response> (Api::*)(const Context&, const Request&);
 
-absl::StatusOr<std::string> RunIdOrNew(const std::string& request_id) {
-  if (request_id.empty()) return NewUuid();
-  ASSIGN_OR_RETURN(ids::Uuid uuid, ids::UuidFromName("runs/" + request_id, "runs", "request_id"));
-  return uuid.text();
+// Methods that plan or change something go by what the folder says now; a folder that does not load
+// is their error.
+template <typename Response, typename Request>
+auto WithFresh(Engines& engines, ApiMethod<Response, Request> method) {
+  return [&engines, method](const rpc::Call& call,
+                            const Request& request) -> absl::StatusOr<Response> {
+    ASSIGN_OR_RETURN(const std::shared_ptr<Engine> engine, engines.Fresh());
+    return (Api(*engine).*method)(call.context(), request);
+  };
 }
 
-// Wraps a method of Api as a handler.
+// Methods that only tell something still answer, from the definitions before.
 template <typename Response, typename Request>
-auto Handler(Api& api, absl::StatusOr<Response> (Api::*method)(const Context&, const Request&)) {
-  return [&api, method](const rpc::Call& call, const Request& request) {
-    return (api.*method)(call.context(), request);
+auto WithNewest(Engines& engines, ApiMethod<Response, Request> method) {
+  return [&engines, method](const rpc::Call& call, const Request& request) {
+    return (Api(*engines.Look().engine).*method)(call.context(), request);
   };
 }
 
@@ -42,37 +46,46 @@ auto Handler(Api& api, absl::StatusOr<Response> (Api::*method)(const Context&, c
 grpc::ServerUnaryReactor* MigrationService::ListRevisions(grpc::CallbackServerContext* context,
                                                           const v1::ListRevisionsRequest* request,
                                                           v1::ListRevisionsResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::ListRevisions));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListRevisions));
 }
 
 grpc::ServerUnaryReactor* MigrationService::GetRevision(grpc::CallbackServerContext* context,
                                                         const v1::GetRevisionRequest* request,
                                                         v1::Revision* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::GetRevision));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::GetRevision));
 }
 
 grpc::ServerUnaryReactor* MigrationService::ListReleases(grpc::CallbackServerContext* context,
                                                          const v1::ListReleasesRequest* request,
                                                          v1::ListReleasesResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::ListReleases));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListReleases));
 }
 
 grpc::ServerUnaryReactor* MigrationService::GetStatus(grpc::CallbackServerContext* context,
                                                       const v1::GetStatusRequest* request,
                                                       v1::GetStatusResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::GetStatus));
+  return runner_.Unary(
+      context, request, response,
+      [this](const rpc::Call& call,
+             const v1::GetStatusRequest& in) -> absl::StatusOr<v1::GetStatusResponse> {
+        const Engines::Newest newest = engines_.Look();
+        ASSIGN_OR_RETURN(v1::GetStatusResponse out,
+                         Api(*newest.engine).GetStatus(call.context(), in));
+        out.set_definitions_problem(MessageOf(newest.problem));
+        return out;
+      });
 }
 
 grpc::ServerUnaryReactor* MigrationService::ListHistory(grpc::CallbackServerContext* context,
                                                         const v1::ListHistoryRequest* request,
                                                         v1::ListHistoryResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::ListHistory));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListHistory));
 }
 
 grpc::ServerUnaryReactor* MigrationService::Plan(grpc::CallbackServerContext* context,
                                                  const v1::PlanRequest* request,
                                                  v1::PlanResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::Plan), kSlow);
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Plan), kSlow);
 }
 
 grpc::ServerUnaryReactor* MigrationService::Upgrade(grpc::CallbackServerContext* context,
@@ -82,13 +95,13 @@ grpc::ServerUnaryReactor* MigrationService::Upgrade(grpc::CallbackServerContext*
                        [this](const rpc::Call& call,
                               const v1::UpgradeRequest& in) -> absl::StatusOr<v1::UpgradeResponse> {
                          RunOptions options;
-                         ASSIGN_OR_RETURN(options.run_id, RunIdOrNew(in.request_id()));
+                         ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
                          const std::string target = in.target().empty() ? "head" : in.target();
-                         ASSIGN_OR_RETURN(
-                             const RunInfo run,
-                             runs_.Start(call.context(), Direction::kUp, target, options));
+                         const absl::StatusOr<RunInfo> run =
+                             runs_.Start(call.context(), Direction::kUp, target, options);
+                         if (!run.ok()) return AtField(run.status(), "target");
                          v1::UpgradeResponse out;
-                         *out.mutable_run() = ToProto(run);
+                         *out.mutable_run() = ToProto(*run);
                          return out;
                        });
 }
@@ -101,13 +114,14 @@ grpc::ServerUnaryReactor* MigrationService::Downgrade(grpc::CallbackServerContex
       [this](const rpc::Call& call,
              const v1::DowngradeRequest& in) -> absl::StatusOr<v1::DowngradeResponse> {
         RunOptions options;
-        ASSIGN_OR_RETURN(options.run_id, RunIdOrNew(in.request_id()));
+        ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
         options.archive = in.archive();
         options.allow_irreversible = in.allow_irreversible();
-        ASSIGN_OR_RETURN(const RunInfo run,
-                         runs_.Start(call.context(), Direction::kDown, in.target(), options));
+        const absl::StatusOr<RunInfo> run =
+            runs_.Start(call.context(), Direction::kDown, in.target(), options);
+        if (!run.ok()) return AtField(run.status(), "target");
         v1::DowngradeResponse out;
-        *out.mutable_run() = ToProto(run);
+        *out.mutable_run() = ToProto(*run);
         return out;
       });
 }
@@ -115,62 +129,62 @@ grpc::ServerUnaryReactor* MigrationService::Downgrade(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* MigrationService::Stamp(grpc::CallbackServerContext* context,
                                                   const v1::StampRequest* request,
                                                   v1::StampResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::Stamp), kSlow);
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Stamp), kSlow);
 }
 
 grpc::ServerUnaryReactor* MigrationService::Verify(grpc::CallbackServerContext* context,
                                                    const v1::VerifyRequest* request,
                                                    v1::VerifyResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::Verify), kSlow);
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Verify), kSlow);
 }
 
 grpc::ServerUnaryReactor* MigrationService::Amend(grpc::CallbackServerContext* context,
                                                   const v1::AmendRequest* request,
                                                   v1::AmendResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::Amend));
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Amend));
 }
 
 grpc::ServerUnaryReactor* MigrationService::RenderIndex(grpc::CallbackServerContext* context,
                                                         const v1::RenderIndexRequest* request,
                                                         v1::RenderIndexResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::RenderIndex));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::RenderIndex));
 }
 
 grpc::ServerUnaryReactor* MigrationService::GetRun(grpc::CallbackServerContext* context,
                                                    const v1::GetRunRequest* request,
                                                    v1::Run* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::GetRun));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::GetRun));
 }
 
 grpc::ServerUnaryReactor* MigrationService::ListRuns(grpc::CallbackServerContext* context,
                                                      const v1::ListRunsRequest* request,
                                                      v1::ListRunsResponse* response) {
-  return runner_.Unary(context, request, response, Handler(api_, &Api::ListRuns));
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListRuns));
 }
 
 absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> MigrationService::OpenWatch(
     const rpc::Call& call, const v1::WatchRunRequest& request, rpc::Wakeup wakeup) {
-  ASSIGN_OR_RETURN(const std::string name, RunIdFromName(request.name()));
-  ASSIGN_OR_RETURN(const RunInfo found, engine_.GetRun(call.context(), name));
-  // Shared with the source, which is move-only inside but must be callable again and again.
-  auto subscription = std::shared_ptr<RunManager::Subscription>(
-      runs_.Subscribe(found.id, [wakeup] { wakeup.Notify(); }));
+  ASSIGN_OR_RETURN(std::string id, RunIdFromName(request.name()));
+  if (request.after_offset() < 0) {
+    return InvalidField("after_offset", "OFFSET_NEGATIVE", "must be 0 (all events) or more");
+  }
+  if (!feed_.Follows(id)) {
+    ASSIGN_OR_RETURN(const RunInfo run, engines_.Known()->GetRun(call.context(), id));
+    id = run.id;
+  }
   return rpc::EventSource<v1::WatchRunResponse>(
-      [this, context = call.context(), id = found.id, offset = request.after_offset(), subscription,
-       wakeup]() mutable -> absl::StatusOr<rpc::EventBatch<v1::WatchRunResponse>> {
-        // The run's state is read before its events: a run that was over then has no later event.
-        ASSIGN_OR_RETURN(const RunInfo run, engine_.GetRun(context, id));
-        ASSIGN_OR_RETURN(const std::vector<RunEvent> events,
-                         engine_.ReadEvents(context, id, offset, kWatchPage));
+      [context = call.context(), offset = request.after_offset(),
+       watcher = feed_.Watch(id, [wakeup] {
+         wakeup.Notify();
+       })]() mutable -> absl::StatusOr<rpc::EventBatch<v1::WatchRunResponse>> {
+        ASSIGN_OR_RETURN(const RunFeed::Page page, watcher->Read(context, offset));
         rpc::EventBatch<v1::WatchRunResponse> batch;
-        for (const RunEvent& event : events) {
-          v1::WatchRunResponse message;
-          *message.mutable_event() = ToProto(event);
-          batch.messages.push_back(std::move(message));
+        for (const RunEvent& event : page.events) {
+          *batch.messages.emplace_back().mutable_event() = ToProto(event);
           offset = event.offset;
         }
-        batch.has_more = events.size() == kWatchPage;
-        batch.is_end = !batch.has_more && IsOver(ToProto(run).state());
+        batch.has_more = page.has_more;
+        batch.is_end = page.is_end;
         return batch;
       });
 }
@@ -192,7 +206,7 @@ grpc::ServerUnaryReactor* MigrationService::CancelRun(grpc::CallbackServerContex
       [this](const rpc::Call& call,
              const v1::CancelRunRequest& in) -> absl::StatusOr<v1::CancelRunResponse> {
         ASSIGN_OR_RETURN(const std::string name, RunIdFromName(in.name()));
-        ASSIGN_OR_RETURN(const RunInfo run, engine_.GetRun(call.context(), name));
+        ASSIGN_OR_RETURN(const RunInfo run, engines_.Known()->GetRun(call.context(), name));
         RETURN_IF_ERROR(runs_.Cancel(run.id));
         v1::CancelRunResponse out;
         *out.mutable_run() = ToProto(run);

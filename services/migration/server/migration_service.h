@@ -3,15 +3,16 @@
 
 #include "common/rpc/runner.h"
 #include "lockstep/migration/v1/migration_service.grpc.pb.h"
-#include "services/migration/api/api.h"
+#include "services/migration/server/engines.h"
+#include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
 
 namespace lockstep::migration {
 
 class MigrationService final : public v1::MigrationService::CallbackService {
  public:
-  MigrationService(Engine& engine, Api& api, RunManager& runs, rpc::Runner& runner)
-      : engine_(engine), api_(api), runs_(runs), runner_(runner) {}
+  MigrationService(Engines& engines, RunManager& runs, RunFeed& feed, rpc::Runner& runner)
+      : engines_(engines), runs_(runs), feed_(feed), runner_(runner) {}
 
   grpc::ServerUnaryReactor* ListRevisions(grpc::CallbackServerContext* context,
                                           const v1::ListRevisionsRequest* request,
@@ -64,9 +65,9 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> OpenWatch(
       const rpc::Call& call, const v1::WatchRunRequest& request, rpc::Wakeup wakeup);
 
-  Engine& engine_;
-  Api& api_;
+  Engines& engines_;
   RunManager& runs_;
+  RunFeed& feed_;
   rpc::Runner& runner_;
 };
 

@@ -1,8 +1,11 @@
 #include "services/migration/server/registry_service.h"
 
+#include <memory>
+
 #include "absl/time/clock.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/api/api.h"
 #include "services/migration/api/convert.h"
 
 namespace lockstep::migration {
@@ -40,7 +43,8 @@ grpc::ServerUnaryReactor* RegistryService::Register(grpc::CallbackServerContext*
         options.built_for = in.instance().built_for();
         options.address = in.instance().address();
         ASSIGN_OR_RETURN(options.ttl, TtlOf(in.has_ttl(), in.ttl()));
-        ASSIGN_OR_RETURN(const Instance instance, engine_.Register(call.context(), options));
+        ASSIGN_OR_RETURN(const Instance instance,
+                         engines_.Look().engine->Register(call.context(), options));
         v1::RegisterResponse out;
         *out.mutable_instance() = ToProto(instance);
         return out;
@@ -56,7 +60,7 @@ grpc::ServerUnaryReactor* RegistryService::Heartbeat(grpc::CallbackServerContext
              const v1::HeartbeatRequest& in) -> absl::StatusOr<v1::HeartbeatResponse> {
         ASSIGN_OR_RETURN(const absl::Duration ttl, TtlOf(in.has_ttl(), in.ttl()));
         ASSIGN_OR_RETURN(const Instance instance,
-                         engine_.Heartbeat(call.context(), in.instance_id(), ttl));
+                         engines_.Known()->Heartbeat(call.context(), in.instance_id(), ttl));
         v1::HeartbeatResponse out;
         *out.mutable_instance() = ToProto(instance);
         return out;
@@ -70,7 +74,7 @@ grpc::ServerUnaryReactor* RegistryService::Deregister(grpc::CallbackServerContex
       context, request, response,
       [this](const rpc::Call& call,
              const v1::DeregisterRequest& in) -> absl::StatusOr<v1::DeregisterResponse> {
-        RETURN_IF_ERROR(engine_.Deregister(call.context(), in.instance_id()));
+        RETURN_IF_ERROR(engines_.Known()->Deregister(call.context(), in.instance_id()));
         return v1::DeregisterResponse();
       });
 }
@@ -82,7 +86,8 @@ grpc::ServerUnaryReactor* RegistryService::ListInstances(grpc::CallbackServerCon
       context, request, response,
       [this](const rpc::Call& call,
              const v1::ListInstancesRequest&) -> absl::StatusOr<v1::ListInstancesResponse> {
-        ASSIGN_OR_RETURN(const std::vector<Instance> instances, engine_.Instances(call.context()));
+        ASSIGN_OR_RETURN(const std::vector<Instance> instances,
+                         engines_.Known()->Instances(call.context()));
         v1::ListInstancesResponse out;
         for (const Instance& instance : instances) *out.add_instances() = ToProto(instance);
         return out;
@@ -97,13 +102,15 @@ grpc::ServerUnaryReactor* RegistryService::WaitForRevision(
       [this](const rpc::Call& call,
              const v1::WaitForRevisionRequest& in) -> absl::StatusOr<v1::WaitForRevisionResponse> {
         const absl::Time give_up = absl::Now() + kLongestWait;
+        const std::shared_ptr<Engine> engine = engines_.Look().engine;
         v1::WaitForRevisionResponse out;
         while (true) {
-          ASSIGN_OR_RETURN(const bool is_applied,
-                           engine_.IsApplied(call.context(), in.service(), in.revision()));
-          out.set_is_applied(is_applied);
+          const absl::StatusOr<bool> is_applied =
+              engine->IsApplied(call.context(), in.service(), in.revision());
+          if (!is_applied.ok()) return AtField(is_applied.status(), "revision");
+          out.set_is_applied(*is_applied);
           // Answers before the caller's own deadline, so that "not yet" is not an error.
-          if (is_applied || absl::Now() + kWaitStep >= give_up ||
+          if (*is_applied || absl::Now() + kWaitStep >= give_up ||
               call.context().remaining() < 2 * kWaitStep) {
             return out;
           }

@@ -3,13 +3,13 @@
 
 #include "common/rpc/runner.h"
 #include "lockstep/migration/v1/registry_service.grpc.pb.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/server/engines.h"
 
 namespace lockstep::migration {
 
 class RegistryService final : public v1::RegistryService::CallbackService {
  public:
-  RegistryService(Engine& engine, rpc::Runner& runner) : engine_(engine), runner_(runner) {}
+  RegistryService(Engines& engines, rpc::Runner& runner) : engines_(engines), runner_(runner) {}
 
   grpc::ServerUnaryReactor* Register(grpc::CallbackServerContext* context,
                                      const v1::RegisterRequest* request,
@@ -28,7 +28,7 @@ class RegistryService final : public v1::RegistryService::CallbackService {
                                             v1::WaitForRevisionResponse* response) override;
 
  private:
-  Engine& engine_;
+  Engines& engines_;
   rpc::Runner& runner_;
 };
 

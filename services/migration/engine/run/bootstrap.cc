@@ -17,6 +17,15 @@ namespace {
 using pg::QuoteIdentifier;
 using pg::QuoteLiteral;
 
+absl::Status Failed(std::string_view what, const absl::Status& cause) {
+  if (pg::SqlStateOf(cause) == "42501") {
+    return Error(absl::StatusCode::kPermissionDenied, "DATABASE_PERMISSION_DENIED",
+                 std::string(what) + ": " + DescribeDatabaseError(cause) +
+                     "; bootstrap needs an administrator of the database");
+  }
+  return ScriptError("BOOTSTRAP_FAILED", what, cause);
+}
+
 class Bootstrapper {
  public:
   explicit Bootstrapper(pg::Connection& connection) : connection_(connection) {}
@@ -52,7 +61,7 @@ absl::Status Bootstrapper::Ensure(const std::string& condition, const std::strin
     // right now.
     if (connection_.is_lost()) return done;
     ASSIGN_OR_RETURN(const bool is_there_now, IsTrue(condition));
-    if (!is_there_now) return ScriptError("BOOTSTRAP_FAILED", said, done);
+    if (!is_there_now) return Failed(said, done);
     return absl::OkStatus();
   }
   report_.done.push_back(said);
@@ -149,8 +158,7 @@ absl::Status Bootstrapper::EnsureLedger() {
         connection_.Script(std::string(LedgerUpgrades()[static_cast<std::size_t>(version)]) +
                            "\nINSERT INTO migration.ledger_version (version) VALUES (" +
                            std::to_string(version + 1) + ");");
-    if (!upgraded.ok())
-      return ScriptError("BOOTSTRAP_FAILED", "cannot build the ledger", upgraded.status());
+    if (!upgraded.ok()) return Failed("cannot build the ledger", upgraded.status());
     report_.done.push_back("brought the ledger to version " + std::to_string(version + 1));
   }
   report_.ledger_version = version;

@@ -55,6 +55,37 @@ constexpr std::array kCatalogs = {
     Catalog{"pg_conversion", "pg_conversion x", "x.connamespace", "'conversion ' || x.conname", ""},
     Catalog{"pg_ts_config", "pg_ts_config x", "x.cfgnamespace", "'text search ' || x.cfgname", ""},
     Catalog{"pg_ts_dict", "pg_ts_dict x", "x.dictnamespace", "'dictionary ' || x.dictname", ""},
+    Catalog{"pg_enum", "pg_enum x JOIN pg_type t ON t.oid = x.enumtypid", "t.typnamespace",
+            "'a value of ' || t.oid::regtype::text", ""},
+    // Default privileges of a role in all schemas are a matter of the schemas that it owns.
+    Catalog{"pg_default_acl",
+            "pg_default_acl x JOIN pg_namespace n ON n.oid = x.defaclnamespace"
+            " OR (x.defaclnamespace = 0 AND n.nspowner = x.defaclrole)",
+            "n.oid", "'default privileges in ' || n.nspname", ""},
+    Catalog{"pg_description of pg_class",
+            "pg_description x JOIN pg_class c ON x.classoid = 'pg_class'::regclass"
+            " AND c.oid = x.objoid",
+            "c.relnamespace", "'a comment on ' || c.oid::regclass::text", ""},
+    Catalog{"pg_description of pg_proc",
+            "pg_description x JOIN pg_proc p ON x.classoid = 'pg_proc'::regclass"
+            " AND p.oid = x.objoid",
+            "p.pronamespace", "'a comment on ' || p.oid::regprocedure::text", ""},
+    Catalog{"pg_description of pg_type",
+            "pg_description x JOIN pg_type t ON x.classoid = 'pg_type'::regclass"
+            " AND t.oid = x.objoid",
+            "t.typnamespace", "'a comment on ' || t.oid::regtype::text", ""},
+    Catalog{"pg_description of pg_namespace",
+            "pg_description x JOIN pg_namespace n ON x.classoid = 'pg_namespace'::regclass"
+            " AND n.oid = x.objoid",
+            "n.oid", "'a comment on schema ' || n.nspname", ""},
+    Catalog{"pg_publication_rel", "pg_publication_rel x JOIN pg_class c ON c.oid = x.prrelid",
+            "c.relnamespace", "'publication of ' || c.oid::regclass::text", ""},
+    // PostgreSQL 14 has no pg_publication_namespace (6237), and a query that names it fails there.
+    Catalog{"pg_publication_namespace", "pg_depend x JOIN pg_namespace n ON n.oid = x.refobjid",
+            "CASE WHEN x.classid = 6237 AND x.refclassid = 'pg_namespace'::regclass THEN n.oid END",
+            "'publication of schema ' || n.nspname", ""},
+    Catalog{"pg_foreign_table", "pg_foreign_table x JOIN pg_class c ON c.oid = x.ftrelid",
+            "c.relnamespace", "'foreign table ' || c.oid::regclass::text", ""},
 };
 
 // Rows that this transaction, or a subtransaction of it, wrote: visible, not older than it, and
@@ -96,11 +127,17 @@ std::string CountsSql() {
   return sql + ") AS counted)";
 }
 
+// Tables whose rows this transaction wrote, with how many. Sequences have no such counters, and
+// their values change all the time under other sessions; but nextval() and setval() take this lock,
+// which lasts until the end of the transaction, even when a savepoint was rolled back.
 constexpr std::string_view kWrittenSql =
     "(SELECT coalesce(jsonb_object_agg(w.oid::text, w.n), '{}') FROM (SELECT c.oid,"
     " pg_stat_get_xact_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_updated(c.oid)"
     " + pg_stat_get_xact_tuples_deleted(c.oid) AS n"
-    " FROM u, pg_class c WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace = ANY (u.ids)) AS w "
+    " FROM u, pg_class c WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace = ANY (u.ids)"
+    " UNION ALL SELECT c.oid, 1 FROM u, pg_locks l JOIN pg_class c ON c.oid = l.relation"
+    " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'"
+    " AND c.relkind = 'S' AND c.relnamespace = ANY (u.ids)) AS w "
     "WHERE w.n > 0)";
 
 }  // namespace

@@ -36,7 +36,9 @@ std::string ViolationsSql(const Boundary& boundary, const std::string& xid,
                           const std::string& counts, const std::string& written);
 
 // Whether the parser sees every effect of the script, so that the cheap check
-// (migration.assert_step) is as good.
+// (migration.assert_step) is as good. What it cannot see is code that earlier revisions attached to
+// a table and that an ALTER TABLE makes run again (the checks and generated columns of a table that
+// is written anew): that code was under the full check when it was attached, not when it runs.
 bool HidesNothing(const Script& script, const Boundary& boundary);
 
 }  // namespace lockstep::migration

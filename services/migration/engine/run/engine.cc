@@ -9,8 +9,11 @@
 #include "absl/time/clock.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/amendment.h"
+#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/bootstrap.h"
+#include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/plan_runner.h"
@@ -63,6 +66,13 @@ absl::StatusOr<RunReport> NothingToDo(pg::Connection& connection, const EngineOp
   RETURN_IF_ERROR(RecordRun(connection, options, request, RunState::kSucceeded));
   report.run_id = request.run_id;
   return report;
+}
+
+// Also without steps, when a runner went away with the lease: what it did is to be verified.
+absl::StatusOr<bool> HasWork(pg::Connection& connection, const LedgerState& ledger,
+                             const Plan& plan) {
+  if (!plan.empty() || !ledger.is_lease_out) return !plan.empty();
+  return IsLeaseAbandoned(connection);
 }
 
 // "schema"."table", or nullopt for text that is not schema.table.
@@ -224,10 +234,11 @@ absl::StatusOr<BootstrapReport> Engine::Bootstrap(const Context& context) {
 absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_view target,
                                           const RunOptions& run, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
-  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, state, target));
+  ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
+  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, ledger.applied, target));
   const RunRequest request = RequestOf("upgrade", target, run);
-  if (plan.empty()) return NothingToDo(*reader, options_, request, run, graph_, state);
+  ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan));
+  if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
                        [&](RunSession& session, RunReport& report) {
                          return RunUpgrade(session, target, run, report);
@@ -237,10 +248,12 @@ absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_vi
 absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_view target,
                                             const RunOptions& run, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
-  ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, state, target));
-  const RunRequest request = RequestOf("downgrade", target, run);
-  if (plan.empty()) return NothingToDo(*reader, options_, request, run, graph_, state);
+  ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
+  ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, ledger.applied, target));
+  RunRequest request = RequestOf("downgrade", target, run);
+  request.details = {{"archive", run.archive}, {"allow_irreversible", run.allow_irreversible}};
+  ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan));
+  if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
                        [&](RunSession& session, RunReport& report) {
                          return RunDowngrade(session, target, run, report);
@@ -283,16 +296,10 @@ absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& s
                                ? absl::StrFormat("%d verifications hold", report.results.size())
                                : MessageOf(outcome)});
   const RunSql sql{.lease = "", .run = pg::QuoteLiteral(request.run_id), .actor = ""};
-  RETURN_IF_ERROR(
-      RunScript(
-          *reader,
-          "BEGIN;\n" + RecordChecksSql(sql, report.results) + journal.RecordSql() +
-              absl::StrFormat(
-                  "UPDATE migration.runs SET state = '%s', finished_at = clock_timestamp(),"
-                  " error_reason = %s, error_message = %s WHERE run_id = %s;\nCOMMIT;",
-                  std::string(ToText(StateAfter(outcome))), pg::QuoteLiteral(ReasonOf(outcome)),
-                  pg::QuoteLiteral(MessageOf(outcome)), sql.run))
-          .status());
+  RETURN_IF_ERROR(RunScript(*reader, "BEGIN;\n" + RecordChecksSql(sql, report.results) +
+                                         journal.RecordSql() + EndRunSql(sql.run, outcome) +
+                                         "COMMIT;")
+                      .status());
   RETURN_IF_ERROR(checks.status());
   return report;
 }
@@ -314,26 +321,11 @@ absl::StatusOr<int> Engine::PurgeArchives(const Context& context) {
   RETURN_IF_ERROR(CheckLedger(*reader));
   NullEventSink sink;
   int purged = 0;
-  const auto purge = [&](RunSession& session, RunReport&) -> absl::Status {
-    ASSIGN_OR_RETURN(
-        pg::Result expired,
-        session.connection.Query("SELECT archive_id, schema_name FROM migration.archives"
-                                 " WHERE expires_at <= clock_timestamp() ORDER BY archive_id"));
-    for (const pg::Row row : expired) {
-      RETURN_IF_ERROR(
-          RunScript(session.connection,
-                    "BEGIN;\n" + AssertLeaseSql(session.key) + "DROP SCHEMA IF EXISTS " +
-                        pg::QuoteIdentifier(row.Text("schema_name")) +
-                        " CASCADE;\nDELETE FROM migration.archives WHERE archive_id = " +
-                        row.Text("archive_id") + ";\nCOMMIT;")
-              .status());
-      ++purged;
-    }
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(RunUnderLease(context, options_, graph_, RequestOf("purge", "archives", {}),
-                                reader.Release(), sink, purge)
-                      .status());
+  RETURN_IF_ERROR(
+      RunUnderLease(
+          context, options_, graph_, RequestOf("purge", "archives", {}), reader.Release(), sink,
+          [&](RunSession& session, RunReport&) { return PurgeExpiredArchives(session, purged); })
+          .status());
   return purged;
 }
 
@@ -362,11 +354,13 @@ absl::StatusOr<Instance> Engine::Register(const Context& context, const Register
 absl::StatusOr<Instance> Engine::Heartbeat(const Context& context, std::string_view instance_id,
                                            absl::Duration ttl) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
   return RenewInstance(*reader, instance_id, ttl);
 }
 
 absl::Status Engine::Deregister(const Context& context, std::string_view instance_id) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
+  RETURN_IF_ERROR(CheckLedger(*reader));
   return RemoveInstance(*reader, instance_id);
 }
 
@@ -378,6 +372,7 @@ absl::StatusOr<std::vector<Instance>> Engine::Instances(const Context& context) 
 
 absl::StatusOr<bool> Engine::IsApplied(const Context& context, std::string_view service,
                                        std::string_view revision) const {
+  if (!IsService(service)) return UnknownService("service");
   std::vector<std::string> wanted;
   if (revision.empty()) {
     for (const std::size_t head : graph_.Heads(graph_.OfService(service))) {
@@ -385,6 +380,12 @@ absl::StatusOr<bool> Engine::IsApplied(const Context& context, std::string_view 
     }
   } else {
     ASSIGN_OR_RETURN(const std::size_t position, ResolveRevision(graph_, revision));
+    if (graph_.at(position).service != service) {
+      return Error(absl::StatusCode::kNotFound, "TARGET_UNKNOWN",
+                   graph_.at(position).id + " is a revision of " + graph_.at(position).service +
+                       ", not of " + std::string(service))
+          .With("target", revision);
+    }
     wanted.push_back(graph_.at(position).id);
   }
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));

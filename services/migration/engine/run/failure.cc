@@ -20,6 +20,7 @@ constexpr std::array kReasons = {
     ReasonClass{"LEDGER_TOO_NEW", ExitClass::kHistory},
     ReasonClass{"STEP_BLOCKED", ExitClass::kBlocked},
     ReasonClass{"LEASE_HELD", ExitClass::kBlocked},
+    ReasonClass{"RUN_IN_PROGRESS", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
     ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},
@@ -27,11 +28,28 @@ constexpr std::array kReasons = {
     ReasonClass{"ARCHIVE_FORBIDDEN", ExitClass::kBlocked},
     ReasonClass{"ARCHIVE_IMPOSSIBLE", ExitClass::kBlocked},
     ReasonClass{"PRIVILEGED_STEP_PENDING", ExitClass::kInProgress},
+    ReasonClass{"INDEX_OUTDATED", ExitClass::kDrift},
     ReasonClass{"COMMIT_OUTCOME_UNKNOWN", ExitClass::kUnknown},
     ReasonClass{"DEFINITIONS_INVALID", ExitClass::kFailed},
     ReasonClass{"STEP_FAILED", ExitClass::kFailed},
     ReasonClass{"EXPECTATION_FAILED", ExitClass::kFailed},
     ReasonClass{"LEASE_LOST", ExitClass::kFailed},
+    // The ledger keeps the reason of a run's end, not its code: whoever asks for the run has to
+    // come to the same class as whoever ran it.
+    ReasonClass{"CONNECTION_LOST", ExitClass::kUnreachable},
+    ReasonClass{"DATABASE_UNREACHABLE", ExitClass::kUnreachable},
+    ReasonClass{"DATABASE_LOGIN_REFUSED", ExitClass::kUnreachable},
+    ReasonClass{"DATABASE_MISSING", ExitClass::kUnreachable},
+    ReasonClass{"TOO_MANY_CONNECTIONS", ExitClass::kUnreachable},
+    ReasonClass{"DATABASE_PERMISSION_DENIED", ExitClass::kNotPermitted},
+    ReasonClass{"STATEMENT_CANCELLED", ExitClass::kInProgress},
+    ReasonClass{"CHECK_VIOLATION", ExitClass::kFailed},
+    ReasonClass{"NOT_NULL_VIOLATION", ExitClass::kFailed},
+    ReasonClass{"VALUE_NOT_STORABLE", ExitClass::kFailed},
+    ReasonClass{"TARGET_INVALID", ExitClass::kUsage},
+    ReasonClass{"TARGET_UNKNOWN", ExitClass::kUsage},
+    ReasonClass{"TARGET_AMBIGUOUS", ExitClass::kUsage},
+    ReasonClass{"TARGET_OUT_OF_RANGE", ExitClass::kUsage},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
@@ -75,23 +76,19 @@ class Renewal {
 // connection, since only a superuser may. `renewal` is null before the lease is taken.
 absl::Status EndOlderSessions(const Context& context, const EngineOptions& options,
                               pg::Connection& connection, std::int64_t mine, Renewal* renewal) {
-  constexpr char kAlive[] =
-      "  FROM migration.runner_sessions AS s"
-      "  JOIN pg_stat_activity AS a ON a.pid = s.pid"
-      "   AND (a.backend_start = s.backend_start OR a.backend_start IS NULL)"
-      " WHERE s.token < $1";
+  const std::string alive_sql = std::string(" FROM ") + kLiveSessions + " WHERE s.token < $1";
   const absl::Time give_up = std::min(absl::Now() + kPredecessorEnds, context.deadline());
   bool asked_administrator = false;
   while (true) {
     if (renewal != nullptr) RETURN_IF_ERROR(renewal->Keep());
     ASSIGN_OR_RETURN(pg::Result alive,
-                     connection.Query(std::string("SELECT s.pid, s.purpose") + kAlive, mine));
+                     connection.Query("SELECT s.pid, s.purpose" + alive_sql, mine));
     if (alive.empty()) break;
-    RETURN_IF_ERROR(connection
-                        .Query(std::string("SELECT pg_terminate_backend(s.pid)") + kAlive +
-                                   " AND s.purpose <> $2",
-                               mine, kAdministratorPurpose)
-                        .status());
+    RETURN_IF_ERROR(
+        connection
+            .Query("SELECT pg_terminate_backend(s.pid)" + alive_sql + " AND s.purpose <> $2", mine,
+                   kAdministratorPurpose)
+            .status());
     for (const pg::Row row : alive) {
       if (row.Text("purpose") != kAdministratorPurpose || options.admin_url.empty() ||
           asked_administrator) {
@@ -123,44 +120,47 @@ absl::Status EndOlderSessions(const Context& context, const EngineOptions& optio
 absl::Status ExpireDead(pg::Connection& connection, std::int64_t token) {
   return connection
       .Query(
-          "UPDATE migration.lease SET expires_at = clock_timestamp()"
-          " WHERE id = 1 AND token = $1 AND expires_at > clock_timestamp()"
-          "   AND EXISTS (SELECT FROM migration.runner_sessions WHERE token = $1 AND purpose = "
-          "'runner')"
-          "   AND NOT EXISTS (SELECT FROM migration.runner_sessions AS s"
-          "                     JOIN pg_stat_activity AS a"
-          "                       ON a.pid = s.pid AND a.backend_start = s.backend_start"
-          "                    WHERE s.token = $1 AND s.purpose = 'runner')",
+          "UPDATE migration.lease AS l SET expires_at = clock_timestamp()"
+          " WHERE id = 1 AND token = $1 AND expires_at > clock_timestamp() AND " +
+              RunnerIsGoneSql("l.token"),
           token)
       .status();
 }
 
-// One try to become the holder. nullopt: somebody was faster, or a step of the holder before is
-// still in its transaction.
-absl::StatusOr<std::optional<LeaseKey>> TryTake(const EngineOptions& options,
-                                                pg::Connection& connection,
-                                                const std::string& run_id) {
+// One try to become the holder.
+struct Attempt {
+  std::optional<LeaseKey> key = std::nullopt;
+  // Not because somebody was faster: a transaction that no runner recorded holds the row.
+  bool is_row_locked = false;
+};
+absl::StatusOr<Attempt> TryTake(const EngineOptions& options, pg::Connection& connection,
+                                const std::string& run_id) {
   LeaseKey key;
   key.holder = NewUuid();
+  // The run counts as running from the moment it has the lease: whoever takes the lease over from a
+  // process that went away knows by that which run it was.
   auto results = RunScript(
       connection,
-      absl::StrFormat("BEGIN; SET LOCAL lock_timeout = '500ms';\n"
-                      "UPDATE migration.lease SET token = token + 1, holder = %s, actor = %s, host "
-                      "= %s, run_id = %s,"
-                      " acquired_at = clock_timestamp(), heartbeat_at = clock_timestamp(),"
-                      " expires_at = clock_timestamp() + %d * interval '1 millisecond'"
-                      " WHERE id = 1 AND expires_at <= clock_timestamp() RETURNING token;\nCOMMIT;",
-                      pg::QuoteLiteral(key.holder), pg::QuoteLiteral(ActorOf(options)),
-                      pg::QuoteLiteral(HostName()), pg::QuoteLiteral(run_id),
-                      absl::ToInt64Milliseconds(options.lease_ttl)));
+      absl::StrFormat(
+          "BEGIN; SET LOCAL lock_timeout = '500ms';\n"
+          "WITH taken AS (UPDATE migration.lease SET token = token + 1, holder = %s, actor = %s,"
+          " host = %s, run_id = %s, acquired_at = clock_timestamp(),"
+          " heartbeat_at = clock_timestamp(),"
+          " expires_at = clock_timestamp() + %d * interval '1 millisecond'"
+          " WHERE id = 1 AND expires_at <= clock_timestamp() RETURNING token, run_id),\n"
+          "marked AS (UPDATE migration.runs AS r SET state = 'running' FROM taken"
+          " WHERE r.run_id = taken.run_id)\nSELECT token FROM taken;\nCOMMIT;",
+          pg::QuoteLiteral(key.holder), pg::QuoteLiteral(ActorOf(options)),
+          pg::QuoteLiteral(HostName()), pg::QuoteLiteral(run_id),
+          absl::ToInt64Milliseconds(options.lease_ttl)));
   if (!results.ok()) {
-    if (pg::SqlStateOf(results.status()) == "55P03") return std::optional<LeaseKey>();
+    if (pg::SqlStateOf(results.status()) == "55P03") return Attempt{.is_row_locked = true};
     return results.status();
   }
   const pg::Result& updated = (*results)[2];
-  if (updated.empty()) return std::optional<LeaseKey>();
+  if (updated.empty()) return Attempt{};
   key.token = updated[0].Get<std::int64_t>("token");
-  return std::optional<LeaseKey>(key);
+  return Attempt{.key = std::move(key)};
 }
 
 absl::Status TakeAdvisoryLock(const Context& context, pg::Connection& connection,
@@ -181,15 +181,26 @@ absl::Status TakeAdvisoryLock(const Context& context, pg::Connection& connection
   }
 }
 
-absl::Status WaitTurn(const Context& context, const Seen& seen, absl::Time give_up,
+// What the run has told so far goes to the ledger without the lease: its log is its own.
+absl::Status StoreEvents(pg::Connection& connection, Journal& journal) {
+  std::int64_t up_to = 0;
+  const std::string events = journal.PendingSql(up_to);
+  if (events.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(RunScript(connection, events).status());
+  journal.Stored(up_to);
+  return absl::OkStatus();
+}
+
+// Waits a little for `whom`; LEASE_HELD when there was enough of that.
+absl::Status WaitTurn(const Context& context, const std::string& whom, absl::Time give_up,
                       pg::Connection& connection, Journal& journal, bool& told) {
   if (!told) {
-    journal.Emit({.kind = "waiting_for_lease", .message = "another run is at work: " + seen.who});
+    journal.Emit({.kind = "waiting_for_lease", .message = whom});
     told = true;
   }
+  RETURN_IF_ERROR(StoreEvents(connection, journal));
   if (absl::Now() > give_up) {
-    return Error(absl::StatusCode::kFailedPrecondition, "LEASE_HELD",
-                 "another run is at work: " + seen.who);
+    return Error(absl::StatusCode::kFailedPrecondition, "LEASE_HELD", whom);
   }
   RETURN_IF_ERROR(
       connection
@@ -211,7 +222,8 @@ absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOption
     ASSIGN_OR_RETURN(const Seen seen, Look(connection));
     if (!seen.is_free) {
       RETURN_IF_ERROR(ExpireDead(connection, seen.token));
-      RETURN_IF_ERROR(WaitTurn(context, seen, give_up, connection, journal, told));
+      RETURN_IF_ERROR(WaitTurn(context, "another run is at work: " + seen.who, give_up, connection,
+                               journal, told));
       continue;
     }
     // An expired lease cannot come back to life, so its connections may be ended before the
@@ -219,25 +231,41 @@ absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOption
     if (!seen.was_given_back) {
       RETURN_IF_ERROR(EndOlderSessions(context, options, connection, seen.token + 1, nullptr));
     }
-    ASSIGN_OR_RETURN(const std::optional<LeaseKey> key,
-                     TryTake(options, connection, journal.run_id()));
-    if (!key.has_value()) continue;
+    ASSIGN_OR_RETURN(const Attempt attempt, TryTake(options, connection, journal.run_id()));
+    if (attempt.is_row_locked) {
+      RETURN_IF_ERROR(WaitTurn(context,
+                               "a transaction that belongs to no recorded runner holds the row of "
+                               "the lease; the last run was " +
+                                   seen.who,
+                               give_up, connection, journal, told));
+    }
+    if (!attempt.key.has_value()) continue;
+    const LeaseKey& key = *attempt.key;
     Killpoint("lease_taken");
     // Again: a connection may have recorded itself just before the key changed; none can any more.
-    Renewal renewal(connection, *key, options.lease_ttl);
-    RETURN_IF_ERROR(EndOlderSessions(context, options, connection, key->token, &renewal));
+    Renewal renewal(connection, key, options.lease_ttl);
+    RETURN_IF_ERROR(EndOlderSessions(context, options, connection, key.token, &renewal));
     RETURN_IF_ERROR(TakeAdvisoryLock(context, connection, renewal));
-    RETURN_IF_ERROR(TranslateLedgerError(connection
-                                             .Query("SELECT migration.register_session($1, $2, $3)",
-                                                    key->token, key->holder, "runner")
-                                             .status()));
+    RETURN_IF_ERROR(TranslateLedgerError(
+        connection
+            .Query("SELECT migration.register_session($1, $2, $3)", key.token, key.holder, "runner")
+            .status()));
     if (!seen.was_given_back) {
       journal.Emit({.kind = "lease_taken_over",
                     .message = "took over from a runner that stopped renewing: " + seen.who});
     }
     Killpoint("lease_ready");
-    return *key;
+    return key;
   }
+}
+
+absl::StatusOr<bool> IsLeaseAbandoned(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(
+      pg::Result result,
+      connection.Query("SELECT expires_at <> '-infinity' AND (expires_at <= clock_timestamp() OR " +
+                       RunnerIsGoneSql("l.token") +
+                       ") AS is_abandoned FROM migration.lease AS l WHERE id = 1"));
+  return !result.empty() && result[0].Get<bool>("is_abandoned");
 }
 
 absl::StatusOr<bool> RenewLease(pg::Connection& connection, const LeaseKey& key,

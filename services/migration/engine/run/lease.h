@@ -29,6 +29,9 @@ inline constexpr std::int64_t kRunnerAdvisoryLock = 0x6c6f636b73746570;
 absl::StatusOr<LeaseKey> AcquireLease(const Context& context, const EngineOptions& options,
                                       pg::Connection& connection, Journal& journal);
 
+// Whether the lease was neither given back nor is held any more: its runner went away.
+absl::StatusOr<bool> IsLeaseAbandoned(pg::Connection& connection);
+
 // Makes the lease last for `ttl` from now. False when it is not `key`'s any more.
 absl::StatusOr<bool> RenewLease(pg::Connection& connection, const LeaseKey& key,
                                 absl::Duration ttl);

@@ -9,6 +9,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/amendment.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/sql.h"
@@ -65,16 +66,6 @@ RunInfo RunFromRow(const pg::Row& row) {
   return run;
 }
 
-// What the files say now about a step or, for ordinal 0, a revision.
-std::string ChecksumInFiles(const Graph& graph, const std::string& revision, int ordinal) {
-  const auto position = graph.Find(revision);
-  if (!position.has_value()) return "";
-  const Revision& found = graph.at(*position);
-  if (ordinal == 0) return found.checksum;
-  if (ordinal > static_cast<int>(found.steps.size())) return "";
-  return found.steps[static_cast<std::size_t>(ordinal) - 1].checksum;
-}
-
 }  // namespace
 
 std::string_view ToText(RevisionState state) {
@@ -111,7 +102,7 @@ std::string_view ToText(RunState state) {
   return "";
 }
 
-absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph) {
+absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& graph) {
   auto results = connection.Script(
       "SELECT max(version) AS version FROM migration.ledger_version;\n"
       "SELECT s.revision, s.service, s.ordinal, s.name, s.checksum, coalesce(r.checksum, '') AS "
@@ -119,16 +110,20 @@ absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& 
       "  FROM migration.applied_steps s LEFT JOIN migration.applied_revisions r ON r.revision = "
       "s.revision"
       " ORDER BY s.revision, s.ordinal;\n"
-      "SELECT revision, ordinal, old_checksum, old_revision_checksum FROM migration.amendments"
-      " WHERE kind = 'down_replaced';");
+      // An undo ends what was amended, though the amendment stays in the log.
+      "SELECT a.revision, a.ordinal, a.old_checksum, a.new_checksum FROM migration.amendments a"
+      "  JOIN migration.applied_steps s ON s.revision = a.revision AND s.ordinal = a.ordinal"
+      " WHERE a.kind = 'down_replaced' AND a.amended_at >= s.applied_at;\n"
+      "SELECT expires_at <> '-infinity' AS is_out FROM migration.lease WHERE id = 1;");
   if (!results.ok() ||
       (*results)[0][0].Optional<std::int32_t>("version").value_or(0) != LedgerVersion()) {
     RETURN_IF_ERROR(CheckLedger(connection));
     if (!results.ok()) return results.status();
   }
-  AppliedState state;
+  LedgerState state;
+  state.is_lease_out = !(*results)[3].empty() && (*results)[3][0].Get<bool>("is_out");
   for (const pg::Row row : (*results)[1]) {
-    AppliedRevision& revision = state.revisions[row.Text("revision")];
+    AppliedRevision& revision = state.applied.revisions[row.Text("revision")];
     revision.service = row.Text("service");
     revision.checksum = row.Text("revision_checksum");
     revision.is_complete = !revision.checksum.empty();
@@ -136,23 +131,23 @@ absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& 
                               .name = row.Text("name"),
                               .checksum = row.Text("checksum")});
   }
+  std::map<std::string, AmendedSteps> amended;
   for (const pg::Row row : (*results)[2]) {
-    const std::string id = row.Text("revision");
-    const auto applied = state.revisions.find(id);
-    if (applied == state.revisions.end()) continue;
-    // The folder may still hold the file from before the amendment: that is not an edit.
-    if (row.Text("old_revision_checksum") == ChecksumInFiles(graph, id, 0) &&
-        applied->second.is_complete) {
-      applied->second.checksum = row.Text("old_revision_checksum");
-    }
-    for (AppliedStep& step : applied->second.steps) {
-      if (step.ordinal == row.Get<std::int32_t>("ordinal") &&
-          row.Text("old_checksum") == ChecksumInFiles(graph, id, step.ordinal)) {
-        step.checksum = row.Text("old_checksum");
-      }
-    }
+    std::set<std::string>& checksums =
+        amended[row.Text("revision")][row.Get<std::int32_t>("ordinal")];
+    checksums.insert({row.Text("old_checksum"), row.Text("new_checksum")});
+  }
+  for (const auto& [id, steps] : amended) {
+    const auto position = graph.Find(id);
+    if (!position.has_value()) continue;
+    AcceptAmended(graph.at(*position), steps, state.applied.revisions[id]);
   }
   return state;
+}
+
+absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph) {
+  ASSIGN_OR_RETURN(LedgerState state, LoadLedger(connection, graph));
+  return std::move(state.applied);
 }
 
 std::vector<std::string> HeadsOf(const Graph& graph, const AppliedState& state) {

@@ -13,8 +13,16 @@
 
 namespace lockstep::migration {
 
+struct LedgerState {
+  AppliedState applied;
+  // A runner has the lease, or had it and did not give it back.
+  bool is_lease_out = false;
+};
+
 // What is applied, in one message together with the check of the ledger's version. A checksum that
-// an amendment replaced counts as equal: `graph` tells what the files say now.
+// an amendment replaced counts as equal, whichever of the amended steps the files have as they were
+// and whichever as they became: `graph` tells what the files say now.
+absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& graph);
 absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph);
 
 // Heads of what is applied completely, "service@revision", sorted.

@@ -223,6 +223,6 @@ END $f$;
 
 }  // namespace
 
-std::string_view LedgerFunctions() { return kFunctions; }
+std::string_view LedgerFunctions1() { return kFunctions; }
 
 }  // namespace lockstep::migration

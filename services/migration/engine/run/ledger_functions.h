@@ -1,11 +1,12 @@
-// The functions of the ledger, version 1: what the runner and the offline scripts call in the
-// messages of a step.
+// The functions of the ledger: what the runner and the offline scripts call in the messages of a
+// step. Each version's text is frozen; the next one replaces functions by name and arguments.
 #pragma once
 
 #include <string_view>
 
 namespace lockstep::migration {
 
-std::string_view LedgerFunctions();
+std::string_view LedgerFunctions1();
+std::string_view LedgerFunctions2();
 
 }  // namespace lockstep::migration

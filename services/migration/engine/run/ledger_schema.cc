@@ -210,8 +210,8 @@ CREATE TABLE migration.instances (
 
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
-    static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions());
-    return std::vector<std::string_view>{version_1};
+    static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
+    return std::vector<std::string_view>{version_1, LedgerFunctions2()};
   }();
   return upgrades;
 }

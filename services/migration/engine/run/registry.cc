@@ -3,6 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -43,9 +44,10 @@ absl::Status CheckTtl(absl::Duration ttl) {
 absl::StatusOr<Instance> RegisterInstance(pg::Connection& connection,
                                           const RegisterOptions& options) {
   if (options.id.empty() || options.id.size() > 100) {
-    return InvalidField("instance", "INSTANCE_ID_INVALID",
+    return InvalidField("instance.id", "INSTANCE_ID_INVALID",
                         "an instance id has 1 to 100 characters");
   }
+  if (!IsService(options.service)) return UnknownService("instance.service");
   RETURN_IF_ERROR(CheckTtl(options.ttl));
   ASSIGN_OR_RETURN(
       const auto results,

@@ -14,31 +14,43 @@ namespace {
 
 using killpoint::Killpoint;
 
-absl::Status MarkRunning(pg::Connection& connection, const LeaseKey& key, const std::string& run) {
+absl::Status MarkRunning(pg::Connection& connection, const LeaseKey& key, const std::string& run,
+                         Journal& journal) {
   // Only the holder of the lease runs, so every other run that says it is running has lost its
   // process.
-  return TranslateLedgerError(
-      RunScript(
-          connection,
-          "BEGIN;\n" + AssertLeaseSql(key) +
-              "UPDATE migration.runs SET state = 'running' WHERE run_id = " + run +
-              ";\nUPDATE migration.runs SET state = 'interrupted', finished_at = clock_timestamp(),"
-              " error_reason = 'PROCESS_GONE', error_message = 'the process of this run went away'"
-              " WHERE run_id <> " +
-              run +
-              " AND ((state = 'running' AND kind <> 'verify')"
-              "   OR (state = 'waiting' AND touched_at < clock_timestamp() - interval '1 minute')"
-              "   OR (state = 'running' AND started_at < clock_timestamp() - interval '1 "
-              "day'));\nCOMMIT;")
-          .status());
+  const std::string events = journal.RecordSql();
+  const auto marked = RunScript(
+      connection,
+      "BEGIN;\n" + AssertLeaseSql(key) + events +
+          "UPDATE migration.runs SET state = 'running' WHERE run_id = " + run +
+          ";\nUPDATE migration.runs SET state = 'interrupted', finished_at = clock_timestamp(),"
+          " error_reason = 'PROCESS_GONE', error_message = 'the process of this run went away'"
+          " WHERE run_id <> " +
+          run +
+          " AND ((state = 'running' AND kind <> 'verify')"
+          "   OR (state = 'waiting' AND touched_at < clock_timestamp() - interval '1 minute')"
+          "   OR (state = 'running' AND started_at < clock_timestamp() - interval '1 "
+          "day'));\nCOMMIT;");
+  if (marked.ok()) {
+    journal.Committed();
+  } else {
+    journal.RolledBack();
+  }
+  return TranslateLedgerError(marked.status());
 }
 
 absl::Status LoadFailures(RunSession& session) {
   ASSIGN_OR_RETURN(pg::Result rows,
                    session.connection.Query(
-                       "SELECT DISTINCT ON (revision, ordinal) revision, ordinal, checksum FROM "
-                       "migration.step_failures"
-                       " WHERE direction = 'up' ORDER BY revision, ordinal, failed_at DESC"));
+                       "SELECT DISTINCT ON (f.revision, f.ordinal) f.revision, f.ordinal, "
+                       "f.checksum FROM migration.step_failures AS f"
+                       " WHERE f.direction = 'up'"
+                       // What went through since was mended then.
+                       "   AND NOT EXISTS (SELECT FROM migration.step_log AS l"
+                       "                    WHERE l.revision = f.revision"
+                       "                      AND l.ordinal = f.ordinal AND l.direction = 'up'"
+                       "                      AND l.finished_at >= f.failed_at)"
+                       " ORDER BY f.revision, f.ordinal, f.failed_at DESC"));
   for (const pg::Row row : rows) {
     session.failed_checksums[{row.Text("revision"), row.Get<std::int32_t>("ordinal")}] =
         row.Text("checksum");
@@ -53,19 +65,21 @@ absl::Status Unknown(const RunSession& session, const absl::Status& cause) {
                    "); run again to find out and continue");
 }
 
+bool IsAboutConnection(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kUnknown;
+}
+
 // The main connection is gone. Its backend may still be at work, so it is ended first; then the
 // ledger says what became of the step. `replacement` is a new connection, registered under the same
 // lease.
 absl::Status Resolve(RunSession& session, pg::Connection& replacement, int lost_pid) {
   const absl::Time give_up = absl::Now() + absl::Seconds(10);
   while (true) {
-    ASSIGN_OR_RETURN(
-        pg::Result alive,
-        replacement.Query(
-            "SELECT pg_terminate_backend(a.pid) FROM migration.runner_sessions s"
-            "  JOIN pg_stat_activity a ON a.pid = s.pid AND a.backend_start = s.backend_start"
-            " WHERE s.token = $1 AND s.pid = $2",
-            session.key.token, lost_pid));
+    ASSIGN_OR_RETURN(pg::Result alive,
+                     replacement.Query(std::string("SELECT pg_terminate_backend(a.pid) FROM ") +
+                                           kLiveSessions + " WHERE s.token = $1 AND s.pid = $2",
+                                       session.key.token, lost_pid));
     if (alive.empty()) break;
     if (absl::Now() > give_up) {
       return Error(absl::StatusCode::kUnavailable, "DATABASE_UNREACHABLE",
@@ -95,23 +109,21 @@ absl::Status Resolve(RunSession& session, pg::Connection& replacement, int lost_
                    (is_done ? " is done" : " was rolled back") + "; run again to continue");
 }
 
-void Finish(RunSession& session, pg::Connection& connection, const absl::Status& status) {
+Happening RunFinished(const absl::Status& status) {
   Happening finished;
   finished.kind = "run_finished";
   finished.message =
       status.ok() ? "done" : std::string(ToText(StateAfter(status))) + ": " + MessageOf(status);
   finished.details = {{"state", std::string(ToText(StateAfter(status)))},
                       {"reason", ReasonOf(status)}};
-  session.journal.Emit(std::move(finished));
+  return finished;
+}
+
+void Finish(RunSession& session, pg::Connection& connection, const absl::Status& status) {
+  session.journal.Emit(RunFinished(status));
   const std::string events = session.journal.RecordSql();
-  const auto ended =
-      RunScript(connection,
-                "BEGIN;\n" + AssertLeaseSql(session.key) + events +
-                    absl::StrFormat(
-                        "UPDATE migration.runs SET state = '%s', finished_at = clock_timestamp(),"
-                        " error_reason = %s, error_message = %s WHERE run_id = %s;\nCOMMIT;",
-                        std::string(ToText(StateAfter(status))), pg::QuoteLiteral(ReasonOf(status)),
-                        pg::QuoteLiteral(status.ok() ? "" : MessageOf(status)), session.sql.run));
+  const auto ended = RunScript(connection, "BEGIN;\n" + AssertLeaseSql(session.key) + events +
+                                               EndRunSql(session.sql.run, status) + "COMMIT;");
   // Without the lease this runner writes nothing more: the next one marks the run as interrupted.
   if (ended.ok()) {
     session.journal.Committed();
@@ -122,15 +134,19 @@ void Finish(RunSession& session, pg::Connection& connection, const absl::Status&
 }
 
 // Ends a run that never got the lease.
-void GiveUpWaiting(pg::Connection& connection, const std::string& run_id,
-                   const absl::Status& status) {
+void GiveUpWaiting(pg::Connection& connection, Journal& journal, const absl::Status& status) {
   if (connection.is_lost()) return;
-  const auto ignored = connection.Query(
-      "UPDATE migration.runs SET state = $2, finished_at = clock_timestamp(), error_reason = $3, "
-      "error_message = $4"
-      " WHERE run_id = $1 AND state = 'waiting'",
-      run_id, ToText(StateAfter(status)), ReasonOf(status), MessageOf(status));
-  static_cast<void>(ignored);
+  journal.Emit(RunFinished(status));
+  const std::string events = journal.RecordSql();
+  const auto ended =
+      RunScript(connection, "BEGIN;\n" + events +
+                                EndRunSql(pg::QuoteLiteral(journal.run_id()), status) + "COMMIT;");
+  // Best effort: a later runner marks a run that waits no more as interrupted.
+  if (ended.ok()) {
+    journal.Committed();
+  } else {
+    journal.RolledBack();
+  }
 }
 
 }  // namespace
@@ -145,6 +161,14 @@ RunState StateAfter(const absl::Status& status) {
     default:
       return RunState::kFailed;
   }
+}
+
+std::string EndRunSql(const std::string& run, const absl::Status& status) {
+  return absl::StrFormat(
+      "UPDATE migration.runs SET state = '%s', finished_at = clock_timestamp(), error_reason = %s,"
+      " error_message = %s WHERE run_id = %s AND state IN ('waiting', 'running');\n",
+      std::string(ToText(StateAfter(status))), pg::QuoteLiteral(ReasonOf(status)),
+      pg::QuoteLiteral(status.ok() ? "" : MessageOf(status)), run);
 }
 
 absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
@@ -172,10 +196,11 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
   Killpoint("run_recorded");
   Journal journal(request.run_id, 0, sink);
   journal.Emit({.kind = "run_started",
-                .message = request.kind + " " + request.target + " by " + ActorOf(options)});
+                .message = request.kind + " " + request.target + " by " + ActorOf(options),
+                .details = request.details});
   auto acquired = AcquireLease(context, options, *connection, journal);
   if (!acquired.ok()) {
-    GiveUpWaiting(*connection, request.run_id, acquired.status());
+    GiveUpWaiting(*connection, journal, acquired.status());
     return acquired.status();
   }
   const LeaseKey key = *acquired;
@@ -187,7 +212,7 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
   RunReport report;
   report.run_id = request.run_id;
   std::unique_ptr<pg::Connection> replacement;
-  absl::Status status = MarkRunning(*connection, key, sql.run);
+  absl::Status status = MarkRunning(*connection, key, sql.run, journal);
   Killpoint("run_marked");
   {
     Attendant attendant(context, options, key, *connection, journal);
@@ -206,8 +231,12 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
       const absl::Status resolved =
           opened.ok() ? Resolve(session, **opened, connection->backend_pid()) : opened.status();
       const std::string reason = ReasonOf(resolved);
-      status = reason == "CONNECTION_LOST" || reason == "LEASE_LOST" ? resolved
-                                                                     : Unknown(session, resolved);
+      // A step that had failed by then is known to have failed, and why.
+      const bool is_known =
+          !session.in_flight.has_value() && !status.ok() && !IsAboutConnection(status);
+      if (!is_known)
+        status = reason == "CONNECTION_LOST" || reason == "LEASE_LOST" ? resolved
+                                                                       : Unknown(session, resolved);
       if (opened.ok()) replacement = *std::move(opened);
     }
     if (replacement != nullptr) {

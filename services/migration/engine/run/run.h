@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
+#include "nlohmann/json.hpp"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/run_session.h"
@@ -20,6 +21,8 @@ struct RunRequest {
   std::string kind;
   std::string target;
   std::string run_id;  // "" = a new one
+  // What else was asked for, kept with the run's first event.
+  nlohmann::json details = nlohmann::json::object();
 };
 
 // Works under the lease. What it returns decides how the run ends.
@@ -36,6 +39,10 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
 // The line of a run that needs no lease or had nothing to do. RUN_EXISTS.
 absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
                        const RunRequest& request, RunState state);
+
+// "UPDATE migration.runs ...;\n": the run (an SQL expression) ended like this, unless another
+// runner has marked it as interrupted.
+std::string EndRunSql(const std::string& run, const absl::Status& status);
 
 // How a run with this outcome ended.
 RunState StateAfter(const absl::Status& status);

@@ -56,6 +56,10 @@ struct StepTask {
   std::string text() const;
 };
 
+// What a run says about a step whose script the parser cannot read, after the name of its file.
+inline constexpr char kOpaqueWarning[] =
+    " is sent as one statement, unread: this program's SQL parser does not know its syntax";
+
 // OK, CANCELLED/DEADLINE_EXCEEDED, or LEASE_LOST: asked before every message.
 absl::Status MayGoOn(const RunSession& session);
 

@@ -45,12 +45,13 @@ AppliedState StateWith(const Graph& graph, const RevisionSet& members) {
 class Renderer {
  public:
   Renderer(const Graph& graph, const AppliedState& before, const Plan& plan, std::string kind,
-           std::string target)
+           std::string target, nlohmann::json details = nlohmann::json::object())
       : graph_(graph),
         before_(before),
         plan_(plan),
         kind_(std::move(kind)),
-        target_(std::move(target)) {}
+        target_(std::move(target)),
+        details_(std::move(details)) {}
 
   std::string Render();
 
@@ -69,6 +70,7 @@ class Renderer {
   const Plan& plan_;
   const std::string kind_;
   const std::string target_;
+  const nlohmann::json details_;  // of the event that opens the run
   std::string sql_;
   Touched touched_;
 };
@@ -85,8 +87,9 @@ void Renderer::RenderStart() {
   std::vector<std::string> expected;
   for (const auto& [id, applied] : before_.revisions) expected.push_back(id);
   sql_ += ExpectRevisionsScript(expected, plan_.from_heads);
-  sql_ += EventScript({.kind = "run_started", .message = kind_ + " " + target_ + " by "},
-                      " || current_setting('lockstep.actor')");
+  sql_ += EventScript(
+      {.kind = "run_started", .message = kind_ + " " + target_ + " by ", .details = details_},
+      " || current_setting('lockstep.actor')");
 }
 
 std::string Renderer::RecordSql(const Revision& revision, const Step& step, bool is_last) const {
@@ -133,7 +136,7 @@ void Renderer::RenderTransaction(const Revision& revision, const Step& step, boo
   const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
   sql_ += BeginSql(run, step.limits);
-  sql_ += EventScript(task.Event("step_started", task.text()));
+  sql_ += StartedScript(task, script);
   if (!is_up) sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
   if (!is_privileged) sql_ += EnterRoleSql(OwnerRole(revision.service));
   if (!is_up && asks_guard && !is_privileged) RenderGuard(revision, step);
@@ -162,7 +165,7 @@ void Renderer::RenderConcurrent(const Revision& revision, const Step& step, bool
   const Script& script = is_up ? step.up : step.down;
   const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
-  sql_ += BeginSql(run, step.limits) + EventScript(task.Event("step_started", task.text()));
+  sql_ += BeginSql(run, step.limits) + StartedScript(task, script);
   if (!is_up) {
     sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
     sql_ += EnterRoleSql(OwnerRole(revision.service));
@@ -276,7 +279,9 @@ absl::StatusOr<std::string> RenderDowngrade(const Graph& graph, std::string_view
           .With("revision", std::string_view(revision.id));
     }
   }
-  return Renderer(graph, state, plan, "downgrade", std::string(target)).Render();
+  nlohmann::json details = {{"archive", false}, {"allow_irreversible", options.allow_irreversible}};
+  return Renderer(graph, state, plan, "downgrade", std::string(target), std::move(details))
+      .Render();
 }
 
 }  // namespace lockstep::migration

@@ -6,6 +6,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/run_session.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -161,6 +162,12 @@ std::string EventScript(const Happening& happening, std::string_view suffix) {
       QuoteLiteral(happening.details.dump()));
 }
 
+std::string StartedScript(const StepTaskText& task, const Script& script) {
+  std::string sql = EventScript(task.Event("step_started", task.text()));
+  if (script.is_opaque) sql += EventScript(task.Event("warning", script.file + kOpaqueWarning));
+  return sql;
+}
+
 std::string SameArchiveScript(const Revision& revision, const Step& step) {
   return RaiseIfAny(
       kHeadsDifferState,
@@ -288,7 +295,11 @@ std::string IntentScript(const Revision& revision, const Step& step, Direction d
       "INSERT INTO migration.step_intents (revision, ordinal, direction, statement_number, "
       "statement, token, run_id,"
       " backend_pid) VALUES (%s, %d, '%s', %d, %s, current_setting('lockstep.token')::bigint,"
-      " current_setting('lockstep.run')::uuid, pg_backend_pid());\n",
+      " current_setting('lockstep.run')::uuid, pg_backend_pid())"
+      // One that died may have left it.
+      " ON CONFLICT (revision, ordinal, direction, statement_number) DO UPDATE SET statement ="
+      " excluded.statement, token = excluded.token, run_id = excluded.run_id, backend_pid ="
+      " excluded.backend_pid, recorded_at = excluded.recorded_at;\n",
       QuoteLiteral(revision.id), step.ordinal, std::string(DirectionText(direction)), number,
       QuoteLiteral(statement));
 }

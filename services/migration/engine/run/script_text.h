@@ -34,6 +34,8 @@ std::string ExpectRevisionsScript(const std::vector<std::string>& revisions,
                                   const std::vector<std::string>& heads);
 // Appends an event to the log; `suffix` is an SQL expression that is appended to the message.
 std::string EventScript(const Happening& happening, std::string_view suffix = "");
+// The events with which a step begins.
+std::string StartedScript(const StepTaskText& task, const Script& script);
 std::string SameArchiveScript(const Revision& revision, const Step& step);
 std::string LockTablesScript(const std::vector<std::string>& tables);
 std::string GuardScript(const Revision& revision, const std::string& statement);

@@ -94,9 +94,9 @@ std::string EnterRoleSql(std::string_view role) {
 }
 
 std::string_view StateSql() {
-  return "current_user || ' ' || current_setting('lock_timeout') || ' ' || "
-         "current_setting('statement_timeout')"
-         " || ' ' || current_setting('search_path') || ' ' || current_setting('TimeZone')";
+  return "pg_catalog.concat_ws(' ', current_user, pg_catalog.current_setting('lock_timeout'),"
+         " pg_catalog.current_setting('statement_timeout'),"
+         " pg_catalog.current_setting('search_path'), pg_catalog.current_setting('TimeZone'))";
 }
 
 std::string StateText(std::string_view role, const Limits& limits) {

@@ -34,8 +34,8 @@ std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step
                          bool is_last, const std::string& extra_record_sql,
                          const std::string& events);
 
-// An expression: role and limits as they are now, one text. StateText is what it must be inside a
-// step.
+// An expression: role and limits as they are now, one text, in names that no search_path redirects.
+// StateText is what it must be inside a step.
 std::string_view StateSql();
 std::string StateText(std::string_view role, const Limits& limits);
 

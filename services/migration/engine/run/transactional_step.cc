@@ -186,6 +186,10 @@ absl::Status Attempt::CheckExpectations() {
   std::string failures;
   for (std::size_t i = 2; i < results->size(); ++i) {
     const pg::Result& result = (*results)[i];
+    if (result.empty()) {
+      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
+                   task_.step.expect.file + ": a query returns no row, so it checks nothing");
+    }
     if (result.columns().size() != 3) {
       return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
                    task_.step.expect.file + ": a query returns not (check_id, expected, actual)");
@@ -222,9 +226,11 @@ absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
   const auto quoted = [&](const char* column) {
     return pg::QuoteLiteral(baseline.Text(column)) + "::text";
   };
+  // The step may have put functions of its own in front of those that the check calls.
   ASSIGN_OR_RETURN(
       const auto results,
-      Send("SELECT " + std::string(StateSql()) + " AS state;\nSET LOCAL ROLE NONE;\n" +
+      Send("SELECT " + std::string(StateSql()) +
+           " AS state;\nSET LOCAL search_path = " + kSearchPath + ";\nSET LOCAL ROLE NONE;\n" +
            ViolationsSql(boundary_, quoted("xid"), quoted("counts"), quoted("written"))));
   const std::string state = results[0][0].Text("state");
   const std::string wanted = StateText(role_, task_.step.limits);

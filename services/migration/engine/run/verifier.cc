@@ -45,7 +45,8 @@ std::string BeginReading(absl::Duration timeout) {
 }
 
 std::string QueryOf(const Check& check) {
-  return "SELECT to_jsonb(violation)::text FROM (\n" + *check.statement +
+  // With .* the whole row is meant, also when it has a column that is called like the alias.
+  return "SELECT to_jsonb(violation.*)::text FROM (\n" + *check.statement +
          "\n) AS violation LIMIT " + std::to_string(kShownViolations + 1) + ";\n";
 }
 
@@ -224,8 +225,7 @@ absl::Status AddDependentViews(pg::Connection& connection, Touched& touched) {
           "  JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = "
           "c.relnamespace"
           " WHERE c.relkind IN ('v', 'm')",
-          pg::ArrayLiteral(tables),
-          pg::ArrayLiteral(schemas)));
+          pg::ArrayLiteral(tables), pg::ArrayLiteral(schemas)));
   for (const pg::Row row : views) touched.tables.insert(row.Text("name"));
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@ namespace {
 using ::lockstep::testing::IsOk;
 using ::lockstep::testing::Reason;
 using ::lockstep::testing::StatusIs;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // What the step does inside a DO block, and what the engine says about it.
@@ -30,6 +31,14 @@ TEST_P(StepBoundary, RollsTheStepBack) {
       " LANGUAGE sql AS 'SELECT 1'; GRANT USAGE ON SCHEMA finance TO catalog_owner;"
       " GRANT ALL ON finance.ledger TO catalog_owner; RESET ROLE; GRANT CREATE ON SCHEMA public TO "
       "catalog_owner;");
+  db_.Execute(
+      "CREATE TYPE finance.mood AS ENUM ('good'); ALTER TYPE finance.mood OWNER TO finance_owner;"
+      " CREATE SEQUENCE finance.numbers; ALTER SEQUENCE finance.numbers OWNER TO finance_owner;"
+      " CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;"
+      " CREATE FOREIGN TABLE finance.remote (i int) SERVER nowhere;"
+      " ALTER FOREIGN TABLE finance.remote OWNER TO finance_owner;"
+      " CREATE PUBLICATION news; CREATE FUNCTION finance.publish() RETURNS void LANGUAGE sql"
+      " SECURITY DEFINER AS 'ALTER PUBLICATION news ADD TABLES IN SCHEMA finance';");
   const std::string before =
       db_.QueryText("SELECT string_agg(oid || ':' || xmin, ',' ORDER BY oid) FROM pg_class");
   WriteRevision("aaaa", "",
@@ -98,8 +107,95 @@ INSTANTIATE_TEST_SUITE_P(
         Escape{"RoleSetting",
                "RESET ROLE; ALTER ROLE lockstep_migrator SET work_mem = '1MB'; SET LOCAL ROLE "
                "catalog_owner;",
-               "settings of a role"}),
+               "settings of a role"},
+        Escape{"EnumValue",
+               "RESET ROLE; EXECUTE 'ALTER TYPE finance.mood ADD VALUE ''bad'''; SET LOCAL ROLE "
+               "catalog_owner;",
+               "a value of finance.mood"},
+        Escape{"DefaultPrivileges",
+               "RESET ROLE; EXECUTE 'ALTER DEFAULT PRIVILEGES FOR ROLE finance_owner IN SCHEMA "
+               "finance GRANT SELECT ON TABLES TO PUBLIC'; SET LOCAL ROLE catalog_owner;",
+               "default privileges in finance"},
+        Escape{"DefaultPrivilegesEverywhere",
+               "RESET ROLE; EXECUTE 'ALTER DEFAULT PRIVILEGES FOR ROLE finance_owner"
+               " GRANT SELECT ON TABLES TO PUBLIC'; SET LOCAL ROLE catalog_owner;",
+               "default privileges in finance"},
+        Escape{"CommentOnTable",
+               "RESET ROLE; EXECUTE 'COMMENT ON TABLE finance.ledger IS ''mine'''; SET LOCAL ROLE "
+               "catalog_owner;",
+               "a comment on finance.ledger"},
+        Escape{"CommentOnFunction",
+               "RESET ROLE; EXECUTE 'COMMENT ON FUNCTION finance.f() IS ''mine'''; SET LOCAL ROLE "
+               "catalog_owner;",
+               "a comment on finance.f()"},
+        Escape{"CommentOnType",
+               "RESET ROLE; EXECUTE 'COMMENT ON TYPE finance.mood IS ''mine'''; SET LOCAL ROLE "
+               "catalog_owner;",
+               "a comment on finance.mood"},
+        Escape{"CommentOnSchema",
+               "RESET ROLE; EXECUTE 'COMMENT ON SCHEMA finance IS ''mine'''; SET LOCAL ROLE "
+               "catalog_owner;",
+               "a comment on schema finance"},
+        Escape{"Publication",
+               "RESET ROLE; EXECUTE 'CREATE PUBLICATION p FOR TABLE finance.ledger'; SET LOCAL "
+               "ROLE catalog_owner;",
+               "publication of finance.ledger"},
+        Escape{"PublicationOfSchema", "PERFORM finance.publish();",
+               "publication of schema finance"},
+        Escape{"ForeignTable",
+               "RESET ROLE; EXECUTE 'ALTER FOREIGN TABLE finance.remote OPTIONS (ADD a ''1'')'; "
+               "SET LOCAL ROLE catalog_owner;",
+               "foreign table finance.remote"},
+        Escape{"NextValue",
+               "RESET ROLE; PERFORM nextval('finance.numbers'); SET LOCAL ROLE catalog_owner;",
+               "it wrote rows of finance.numbers"},
+        Escape{"SetValueInSubtransaction",
+               "RESET ROLE; BEGIN PERFORM setval('finance.numbers', 9); RAISE division_by_zero; "
+               "EXCEPTION WHEN division_by_zero THEN NULL; END; SET LOCAL ROLE catalog_owner;",
+               "it wrote rows of finance.numbers"}),
     [](const auto& escape) { return std::string(escape.param.name); });
+
+TEST_F(EngineTest, CalledFunctionIsUnderTheFullCheck) {
+  db_.Execute("SET ROLE finance_owner; CREATE TABLE finance.ledger (id int);");
+  // A right that no lock on the table shows.
+  WriteRevision("aaaa", "",
+                {{"up.sql",
+                  "CREATE TABLE core.a (id int);\nCREATE FUNCTION core.f() RETURNS int LANGUAGE "
+                  "plpgsql AS $$ BEGIN RESET ROLE; EXECUTE 'GRANT SELECT ON finance.ledger TO "
+                  "catalog_app'; SET LOCAL ROLE catalog_owner; RETURN 1; END $$;"},
+                 {"down.sql", "DROP FUNCTION core.f();\nDROP TABLE core.a;"},
+                 {"verify.sql", "SELECT id FROM core.a WHERE id < 0;"}});
+  ASSERT_OK(Upgrade());
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                {{"up.sql", "ALTER TABLE core.a ADD CONSTRAINT c CHECK (core.f() > 0);"},
+                 {"down.sql", "ALTER TABLE core.a DROP CONSTRAINT c;"},
+                 {"verify.sql", "SELECT id FROM core.a WHERE id < 0;"}});
+  db_.Execute("SET ROLE catalog_owner; INSERT INTO core.a VALUES (1)");
+
+  const auto refused = Upgrade();
+
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_TAMPERED")));
+  EXPECT_THAT(refused.status().ToString(), HasSubstr("finance.ledger"));
+  EXPECT_EQ(AppliedText(), "aaaa:1!");
+  EXPECT_EQ(db_.QueryText("SELECT has_table_privilege('catalog_app', 'finance.ledger', 'SELECT')"),
+            "f");
+}
+
+TEST_F(EngineTest, ScriptThatNobodyReadsIsReported) {
+  // Newer syntax than this server has, so the step fails; that it was sent unread is told all the
+  // same.
+  WriteRevision(
+      "aaaa", "",
+      {{"up.sql", "MERGE INTO core.a USING core.b ON true WHEN NOT MATCHED BY SOURCE THEN DELETE;"},
+       {"down.sql", "SELECT 1;"},
+       {"verify.sql", "SELECT 1 WHERE false;"}});
+
+  EXPECT_THAT(Upgrade(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_FAILED")));
+
+  EXPECT_THAT(sink_.Messages("warning"), ElementsAre(HasSubstr("catalog/aaaa_x/up.sql")));
+  ASSERT_OK_AND_ASSIGN(const std::string script, NewEngine()->UpgradeScript("head", {}));
+  EXPECT_THAT(script, HasSubstr("catalog/aaaa_x/up.sql is sent as one statement, unread"));
+}
 
 TEST_F(EngineTest, DeferredTriggerFiresWhereItIsSeen) {
   db_.Execute(

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "services/migration/engine/run/ledger_schema.h"
 #include "tests/integration/services/migration/engine_fixture.h"
 
 namespace lockstep::migration {
@@ -24,7 +25,33 @@ TEST_F(EngineTest, BootstrapAgainDoesNothing) {
                        Engine(options, Definitions{}).Bootstrap(context_));
 
   EXPECT_THAT(again.done, IsEmpty());
-  EXPECT_EQ(again.ledger_version, 1);
+  EXPECT_EQ(again.ledger_version, LedgerVersion());
+}
+
+TEST_F(EngineTest, BootstrapBringsALedgerOfVersion1ForwardAndKeepsWhatItSays) {
+  folder_.AddRevision("catalog", "aaaa");
+  ASSERT_OK(Upgrade());
+  db_.Execute("CREATE TABLE public.kept AS SELECT * FROM migration.applied_revisions");
+  // What version 1 was: its own functions, and no word of a later version.
+  db_.Execute("DELETE FROM migration.ledger_version WHERE version > 1");
+  db_.Execute(
+      "CREATE OR REPLACE FUNCTION migration.assert_step(p_role text, p_settings text,"
+      " p_schemas text[], p_references text[]) RETURNS void LANGUAGE plpgsql AS"
+      " $f$ BEGIN RAISE EXCEPTION 'of version 1'; END $f$");
+  EXPECT_THAT(Upgrade(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEDGER_OUTDATED")));
+
+  EngineOptions options;
+  options.database_url = db_.url();
+  ASSERT_OK_AND_ASSIGN(const BootstrapReport report,
+                       Engine(options, Definitions{}).Bootstrap(context_));
+  EXPECT_THAT(report.done, ElementsAre("brought the ledger to version 2"));
+  folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
+  ASSERT_OK(Upgrade());
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM public.kept JOIN migration.applied_revisions"
+                          " USING (revision, checksum, applied_at, run_id)"),
+            "1");
 }
 
 TEST_F(EngineTest, SaysThatBootstrapIsMissing) {
@@ -34,6 +61,15 @@ TEST_F(EngineTest, SaysThatBootstrapIsMissing) {
 
   EXPECT_THAT(Engine(options, Definitions{}).Current(context_),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEDGER_MISSING")));
+}
+
+TEST_F(EngineTest, BootstrapNeedsAnAdministrator) {
+  const testing::TestDatabase empty = testing::TestDatabase::Create();
+  EngineOptions options;
+  options.database_url = empty.url("lockstep_migrator");
+
+  EXPECT_EQ(ExitClassOf(Engine(options, Definitions{}).Bootstrap(context_).status()),
+            ExitClass::kNotPermitted);
 }
 
 TEST_F(EngineTest, RefusesLedgerOfNewerEngine) {
@@ -135,6 +171,36 @@ TEST_F(EngineTest, FailedStepCanBeUndoneOrMended) {
             "failed_step_mended 2");
 }
 
+TEST_F(EngineTest, MendedOnceIsRecordedOnce) {
+  const auto write = [&](const std::string& up) {
+    WriteRevision("aaaa", "",
+                  {{"up.sql", up},
+                   {"down.sql", "DROP TABLE core.one;"},
+                   {"verify.sql", "SELECT id FROM core.one WHERE id < 0;"}});
+  };
+  write("CREATE TABLE core.one (id none);");
+  EXPECT_FALSE(Upgrade().ok());
+  write("CREATE TABLE core.one (id int);");
+  ASSERT_OK(Upgrade());
+  ASSERT_OK(Downgrade("base"));
+  ASSERT_OK(Upgrade());
+
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.amendments"), "1");
+}
+
+TEST_F(EngineTest, FailureThatCannotBeRecordedIsStillTold) {
+  WriteRevision("aaaa", "",
+                {{"up.sql", "ALTER TABLE core.none ADD COLUMN x int;"},
+                 {"down.sql", "ALTER TABLE core.none DROP COLUMN x;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  db_.Execute("ALTER TABLE migration.step_failures ADD CONSTRAINT never CHECK (false)");
+
+  const auto failed = Upgrade();
+
+  EXPECT_THAT(failed, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_FAILED")));
+  EXPECT_THAT(MessageOf(failed.status()), HasSubstr("42P01"));
+}
+
 TEST_F(EngineTest, DoneStepsOfFailedRevisionMayNotChange) {
   WriteRevision("aaaa", "steps { name: \"one\" }\nsteps { name: \"two\" }\n",
                 {{"01_one.up.sql", "CREATE TABLE core.one (id int PRIMARY KEY);"},
@@ -188,6 +254,79 @@ TEST_F(EngineTest, AmendReplacesTheArchivedUndo) {
   EXPECT_EQ(db_.QueryText("SELECT reason FROM migration.amendments"), amend.reason);
   ASSERT_OK(Downgrade("base"));
   EXPECT_FALSE(TableExists("core.t_aaaa"));
+}
+
+// A revision of two steps, both of whose undos are amended, some more than once.
+class AmendedTwice : public EngineTest {
+ protected:
+  AmendedTwice() { Write("DROP TABLE core.wrong;", "DROP TABLE core.wrong;"); }
+  void Write(const std::string& one, const std::string& two) {
+    WriteRevision("aaaa", "steps { name: \"one\" }\nsteps { name: \"two\" }\n",
+                  {{"01_one.up.sql", "CREATE TABLE core.one (id int PRIMARY KEY);"},
+                   {"01_one.down.sql", one},
+                   {"02_two.up.sql", "CREATE TABLE core.two (id int PRIMARY KEY);"},
+                   {"02_two.down.sql", two},
+                   {"verify.sql", "SELECT id FROM core.one WHERE id < 0;"}});
+  }
+  absl::Status Amend(int step, const std::string& down) {
+    AmendOptions amend;
+    amend.revision = "aaaa";
+    amend.step = step;
+    amend.down_sql = down;
+    amend.reason = "it was wrong";
+    return NewEngine()->Amend(context_, amend);
+  }
+  // Every folder that has each step as it was or as it became is accepted, any other is refused.
+  void ExpectEveryCombinationAccepted() {
+    for (const char* one : {"DROP TABLE core.wrong;", "SELECT 1;", "DROP TABLE core.one;"}) {
+      for (const char* two : {"DROP TABLE core.wrong;", "DROP TABLE core.two;"}) {
+        Write(one, two);
+        EXPECT_THAT(Upgrade(), IsOk()) << one << two;
+      }
+    }
+    Write("SELECT 2;", "DROP TABLE core.two;");
+    EXPECT_THAT(Upgrade(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, Reason("HISTORY_MISMATCH")));
+    Write("DROP TABLE core.one;", "DROP TABLE core.two;");
+    folder_.Write("catalog/aaaa_x/verify.sql", "SELECT id FROM core.one WHERE id < 1;");
+    EXPECT_THAT(Upgrade(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, Reason("HISTORY_MISMATCH")));
+    Write("DROP TABLE core.one;", "DROP TABLE core.two;");
+    EXPECT_THAT(Downgrade("base"), IsOk());
+    EXPECT_FALSE(TableExists("core.one"));
+  }
+};
+
+TEST_F(AmendedTwice, WhileTheFolderHasTheOldFiles) {
+  ASSERT_OK(Upgrade());
+  ASSERT_OK(Amend(1, "SELECT 1;"));
+  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
+  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
+
+  ExpectEveryCombinationAccepted();
+}
+
+TEST_F(AmendedTwice, WhileTheFolderFollows) {
+  ASSERT_OK(Upgrade());
+  ASSERT_OK(Amend(1, "SELECT 1;"));
+  Write("SELECT 1;", "DROP TABLE core.wrong;");
+  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
+  Write("SELECT 1;", "DROP TABLE core.two;");
+  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
+
+  ExpectEveryCombinationAccepted();
+}
+
+TEST_F(AmendedTwice, BeforeTheRevisionIsComplete) {
+  folder_.Write("catalog/aaaa_x/02_two.up.sql", "ALTER TABLE core.none ADD COLUMN x int;");
+  ASSERT_FALSE(Upgrade().ok());
+  ASSERT_OK(Amend(1, "SELECT 1;"));
+  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
+  Write("DROP TABLE core.wrong;", "DROP TABLE core.wrong;");
+  ASSERT_OK(Upgrade());
+  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
+
+  ExpectEveryCombinationAccepted();
 }
 
 TEST_F(EngineTest, UndoIsRefusedWhileAnInstanceRequiresTheRevision) {

@@ -62,6 +62,76 @@ TEST_F(LocksTest, NamesTheBlockerWhenTimeIsUp) {
             "0");
 }
 
+TEST_F(LocksTest, WaitsForTheRowOfTheLeaseAsForAnotherRun) {
+  folder_.AddRevision("catalog", "aaaa");
+  const auto blocker = Open();
+  ASSERT_OK(blocker->Script("BEGIN; SELECT 1 FROM migration.lease FOR KEY SHARE;"));
+  EngineOptions options = Options();
+  options.lease_wait = absl::Milliseconds(100);
+
+  const auto held =
+      NewEngine(options)->Upgrade(Context::WithTimeout(absl::Seconds(10)), "head", {}, sink_);
+
+  EXPECT_THAT(held, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEASE_HELD")));
+  EXPECT_THAT(sink_.Messages("waiting_for_lease"), Contains(HasSubstr("the row of the lease")));
+}
+
+TEST_F(LocksTest, RunnerWhoseSessionTheServerHidesIsNotDead) {
+  folder_.AddRevision("catalog", "aaaa");
+  // The server tells a role when the connections of others began only if it may see their
+  // statistics. Roles belong to the cluster, so this one has a name of its own.
+  const std::string role = "runner_" + NewUuid().substr(0, 8);
+  db_.Execute("CREATE ROLE " + role + " LOGIN; GRANT USAGE ON SCHEMA migration TO " + role +
+              "; GRANT ALL ON ALL TABLES IN SCHEMA migration TO " + role +
+              "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA migration TO " + role +
+              "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA migration TO " + role);
+  const auto holder = Open();
+  db_.Execute(
+      "UPDATE migration.lease SET token = 5, expires_at = now() + interval '1 hour';"
+      " INSERT INTO migration.runner_sessions (pid, backend_start, token, holder, purpose)"
+      " SELECT pid, backend_start, 5, gen_random_uuid(), 'runner' FROM pg_stat_activity"
+      " WHERE pid = " +
+      std::to_string(holder->backend_pid()));
+  EngineOptions options = Options();
+  options.database_url = db_.url(role);
+  options.lease_wait = absl::Milliseconds(300);
+
+  EXPECT_THAT(NewEngine(options)->Upgrade(context_, "head", {}, sink_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEASE_HELD")));
+  EXPECT_THAT(holder->Query("SELECT 1"), IsOk());
+  EXPECT_EQ(db_.QueryText("SELECT token FROM migration.lease"), "5");
+  db_.Execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
+}
+
+TEST_F(LocksTest, RunThatNeverGotTheLeaseHasItsLogInTheLedger) {
+  folder_.AddRevision("catalog", "aaaa");
+  db_.Execute(
+      "UPDATE migration.lease SET actor = 'somebody', expires_at = now() + interval '1 hour'");
+  EngineOptions options = Options();
+  options.lease_wait = absl::Seconds(2);
+  const auto engine = NewEngine(options);
+  const std::string id = NewUuid();
+  absl::StatusOr<RunReport> report;
+  std::thread waiter([&] { report = engine->Upgrade(context_, "head", {.run_id = id}, sink_); });
+  // Watchers of the ledger learn what it waits for while it waits.
+  const absl::Time deadline = absl::Now() + absl::Seconds(2);
+  while (db_.QueryText("SELECT count(*) FROM migration.run_events WHERE kind = "
+                       "'waiting_for_lease'") == "0" &&
+         absl::Now() < deadline) {
+  }
+  EXPECT_EQ(db_.QueryText("SELECT state FROM migration.runs"), "waiting");
+  EXPECT_EQ(db_.QueryText("SELECT string_agg(kind, ',' ORDER BY event_offset) FROM "
+                          "migration.run_events"),
+            "run_started,waiting_for_lease");
+  waiter.join();
+
+  EXPECT_THAT(report, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEASE_HELD")));
+  EXPECT_EQ(db_.QueryText("SELECT string_agg(kind, ',' ORDER BY event_offset) FROM "
+                          "migration.run_events"),
+            "run_started,waiting_for_lease,run_finished");
+  EXPECT_EQ(db_.QueryText("SELECT state FROM migration.runs"), "blocked");
+}
+
 TEST_F(LocksTest, GoesOnWhenTheBlockerLetsGo) {
   WriteAlter(30);
   ASSERT_OK(Upgrade("aaaa"));

@@ -227,6 +227,20 @@ TEST_F(ScriptTest, TakesOverFromADeadRunnerButEndsNobodyOvertakingIt) {
   EXPECT_THAT(newer->Query("SELECT 1"), IsOk());
 }
 
+TEST_F(ScriptTest, GoesOnWhereADeadRunLeftItsIntent) {
+  db_.Execute(
+      "WITH run AS (INSERT INTO migration.runs (run_id, kind, target, state, actor, host) VALUES"
+      " (gen_random_uuid(), 'upgrade', 'head', 'interrupted', 'a', 'h') RETURNING run_id)"
+      " INSERT INTO migration.step_intents (revision, ordinal, direction, statement_number, "
+      "statement, token, run_id, backend_pid) SELECT 'aaaa', 3, 'up', n, 'x', 0, run_id, 1 FROM "
+      "run,"
+      " generate_series(0, 1) AS n");
+  ASSERT_OK_AND_ASSIGN(const std::string up, NewEngine()->UpgradeScript("head", {}));
+
+  EXPECT_EQ(Psql(db_, up), 0) << errors_;
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.step_intents"), "0");
+}
+
 TEST_F(ScriptTest, IrreversibleNeedsPermission) {
   WriteRevision("dddd", "down_revision: \"cccc\"\nirreversible_reason: \"gone for good\"\n",
                 {{"up.sql", "CREATE TABLE core.d (id int PRIMARY KEY);"},

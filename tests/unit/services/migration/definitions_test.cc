@@ -279,6 +279,8 @@ TEST(LoadDefinitionsTest, OpaqueScriptsAreWarnings) {
                "THEN DELETE;");
   EXPECT_THAT(folder.Problems(), IsEmpty());
   EXPECT_THAT(folder.Warnings(), ElementsAre(HasSubstr("SQL_OPAQUE")));
+  ASSERT_OK_AND_ASSIGN(const Definitions definitions, LoadDefinitions(folder.root()));
+  EXPECT_THAT(definitions.warnings, ElementsAre(::testing::Field(&Problem::code, "SQL_OPAQUE")));
 }
 
 TEST(LoadDefinitionsTest, NamesCyclesByTheirPath) {

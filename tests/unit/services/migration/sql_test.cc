@@ -179,11 +179,25 @@ TEST(ScriptFactsTest, SeesReadersOfEveryKind) {
 }
 
 TEST(ScriptFactsTest, KnowsWhatHidesCode) {
-  for (const char* text : {"DO $$ BEGIN END $$", "CALL core.p()",
-                           "CREATE FUNCTION core.f() RETURNS int LANGUAGE sql AS 'SELECT 1'"}) {
+  for (const char* text :
+       {"DO $$ BEGIN END $$", "CALL core.p()",
+        "CREATE FUNCTION core.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "SELECT core.f()",
+        "ALTER TABLE core.a ADD COLUMN c int DEFAULT core.f()",
+        "CREATE INDEX i ON core.a (core.f(n))", "CREATE INDEX i ON core.a (n core.int_ops)",
+        "ALTER TABLE core.a ADD CHECK (n OPERATOR(core.+) 1 > 0)",
+        "SELECT 1 ORDER BY 1 USING OPERATOR(core.<)", "SELECT 1 OPERATOR(core.=) ANY (SELECT 1)",
+        "ALTER TABLE core.a ADD COLUMN c core.checked", "SELECT 1::core.checked"}) {
     EXPECT_TRUE(Read(text).facts.has_hidden_code) << text;
   }
-  EXPECT_FALSE(Read("SELECT 1").facts.has_hidden_code);
+  for (const char* text :
+       {"SELECT 1", "SELECT lower('a'), pg_catalog.now(), 1::numeric(5,2)",
+        "ALTER TABLE core.a ADD COLUMN c timestamptz DEFAULT now()", "DROP TABLE core.a",
+        "CREATE INDEX i ON core.a (n text_pattern_ops, lower(t))",
+        "CREATE TYPE core.mood AS ENUM ('a')", "SELECT nextval('core.s'), 'core.s'::regclass",
+        "CREATE TABLE core.a (n text COLLATE core.c)",
+        "SELECT 1::information_schema.cardinal_number"}) {
+    EXPECT_FALSE(Read(text).facts.has_hidden_code) << text;
+  }
 }
 
 TEST(ScriptFactsTest, ListsIndexesBuiltConcurrently) {

@@ -187,6 +187,12 @@ TEST(StockxReport, RefusesRowsOfAnotherWidth) {
   EXPECT_EQ(Reasons(row), (std::vector<std::string>{"FIELD_COUNT_WRONG"}));
 }
 
+TEST(StockxReport, KeepsNothingOfARowOfAnotherWidth) {
+  // A comma too many moves the seller's address into a place that is kept.
+  std::vector<std::string> fields(ReportBuilder::Columns().size() + 1, "12 Home Street");
+  EXPECT_EQ(Report().Map(Views(fields), 2).payload, "{}");
+}
+
 TEST(StockxReport, NamesTheMissingColumns) {
   std::vector<std::string> columns = ReportBuilder::Columns();
   std::erase(columns, "Order Number");
