@@ -82,18 +82,17 @@ class Position {
     }
   }
 
-  std::string Exact() const { return From(0); }
-
-  // Whether rows after `key` are a range of the first term, then those without it.
-  bool IsSplit() const { return order_.front().field.is_nullable && key_.front().has_value(); }
-
-  // The position within that range. The first comparison is implied by the rest, but only this
-  // form, without OR, can be where an index scan starts.
-  std::string InRange() const {
-    if (order_.size() == 1 || !key_.front().has_value()) return Exact();
+  // The conditions of the parts that follow `key`, in order: a range of the first term and, where
+  // it may be absent, the rows without it.
+  std::vector<std::string> Parts() const {
     const SortTerm& first = order_.front();
-    return absl::StrFormat("((%s) %s %s AND %s)", first.field.sql,
-                           first.is_descending ? "<=" : ">=", Parameter(0), Exact());
+    if (order_.size() == 1 || !key_.front().has_value()) return {From(0)};
+    // Implied by the rest, but only this form, without OR, can be where an index scan starts.
+    const std::string start = absl::StrFormat("(%s) %s %s", first.field.sql,
+                                              first.is_descending ? "<=" : ">=", Parameter(0));
+    std::vector<std::string> parts{start + " AND " + From(0)};
+    if (first.field.is_nullable) parts.push_back(absl::StrFormat("(%s) IS NULL", first.field.sql));
+    return parts;
   }
 
   std::vector<pg::Param> Params() const {
@@ -187,40 +186,30 @@ absl::StatusOr<ListQuery> ListQuery::Make(const ListSpec& spec, const ListReques
   filter::Condition condition;
   auto parsed = filter::Parse(request.filter);
   if (errors.Add(parsed.status())) {
-    query.filter_ = *std::move(parsed);
-    auto compiled = filter::Compile(query.filter_, spec.filter_fields, first_parameter);
+    auto compiled = filter::Compile(*parsed, spec.filter_fields, first_parameter);
     if (errors.Add(compiled.status())) condition = *std::move(compiled);
   }
-  const auto order =
-      ParseOrder(request.order_by, spec.default_order_by, spec.sort_fields, spec.key);
+  auto order = ParseOrder(request.order_by, spec.default_order_by, spec.sort_fields, spec.key);
   errors.Add(order.status());
   RETURN_IF_ERROR(errors.ToStatus());
 
-  query.query_text_ = QueryText(spec, request, query.filter_, *order);
-  query.term_count_ = order->size();
-  query.key_columns_ = KeyColumns(*order);
-  query.order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1, false);
-  query.sort_columns_ = SortColumns(*order);
-  query.outer_order_and_limit_ = OrderAndLimit(*order, query.page_size_ + 1, true);
-  query.filter_condition_ = condition.sql;
-  query.filter_param_count_ = condition.params.size();
-  query.condition_ = condition.sql;
+  query.query_text_ = QueryText(spec, request, parsed.value(), *order);
+  query.order_ = *std::move(order);
   query.params_ = std::move(condition.params);
-  if (request.page_token.empty()) return query;
+  if (request.page_token.empty()) {
+    query.conditions_ = {std::move(condition.sql)};
+    return query;
+  }
 
   ASSIGN_OR_RETURN(PageKey key, signer.Verify(query.query_text_, request.page_token));
-  if (key.size() != order->size()) {
+  if (key.size() != query.order_.size()) {
     return Error(absl::StatusCode::kInternal, "INVARIANT_BROKEN",
                  "a signed page token has another number of sort values than its order");
   }
-  const Position position(*order, key, first_parameter + static_cast<int>(query.params_.size()));
-  if (position.IsSplit()) {
-    query.condition_ = "(" + condition.sql + " AND " + position.Exact() + ")";
-    query.range_condition_ = "(" + condition.sql + " AND " + position.InRange() + ")";
-    query.null_condition_ =
-        "(" + condition.sql + " AND (" + order->front().field.sql + ") IS NULL)";
-  } else {
-    query.condition_ = "(" + condition.sql + " AND " + position.InRange() + ")";
+  const Position position(query.order_, key,
+                          first_parameter + static_cast<int>(query.params_.size()));
+  for (const std::string& part : position.Parts()) {
+    query.conditions_.push_back(condition.sql + " AND " + part);
   }
   for (pg::Param& param : position.Params()) query.params_.push_back(std::move(param));
   return query;
@@ -229,27 +218,35 @@ absl::StatusOr<ListQuery> ListQuery::Make(const ListSpec& spec, const ListReques
 std::string ListQuery::Sql(std::string_view columns, std::string_view from,
                            std::string_view where) const {
   const auto select = [&](const std::string& sort_columns, const std::string& condition) {
-    std::string sql = "SELECT " + std::string(columns) + key_columns_ + sort_columns + " FROM ";
-    sql.append(from).append(" WHERE ").append(where.empty() ? "TRUE" : where);
-    return sql + " AND " + condition + order_and_limit_;
+    std::string sql = "SELECT " + std::string(columns) + KeyColumns(order_) + sort_columns;
+    sql.append(" FROM ").append(from).append(" WHERE ");
+    if (!where.empty()) sql.append(where).append(" AND ");
+    return sql + condition + OrderAndLimit(order_, page_size_ + 1, /*by_columns=*/false);
   };
-  if (range_condition_.empty()) return select("", condition_);
+  if (conditions_.size() == 1) return select("", conditions_.front());
   // PostgreSQL cannot read "below a value, or NULL" from an index in order, but it can read each
   // part, and merge them.
-  return "SELECT * FROM ((" + select(sort_columns_, range_condition_) + ") UNION ALL (" +
-         select(sort_columns_, null_condition_) + ")) AS page" + outer_order_and_limit_;
+  std::string parts;
+  for (const std::string& condition : conditions_) {
+    parts += parts.empty() ? "(" : " UNION ALL (";
+    parts += select(SortColumns(order_), condition) + ")";
+  }
+  return "SELECT * FROM (" + parts + ") AS page" +
+         OrderAndLimit(order_, page_size_ + 1, /*by_columns=*/true);
+}
+
+std::vector<pg::Param> ListQuery::Params(std::vector<pg::Param> own) const {
+  own.insert(own.end(), params_.begin(), params_.end());
+  return own;
 }
 
 int ListQuery::PageRows(const pg::Result& rows) const { return std::min(rows.size(), page_size_); }
 
 std::string ListQuery::NextPageToken(const pg::Result& rows) const {
   if (rows.size() <= page_size_) return "";
-  return TokenAfter(rows[page_size_ - 1]);
-}
-
-std::string ListQuery::TokenAfter(const pg::Row& last) const {
+  const pg::Row last = rows[page_size_ - 1];
   PageKey key;
-  for (std::size_t i = 0; i < term_count_; ++i) key.push_back(last.OptionalText(Column(i)));
+  for (std::size_t i = 0; i < order_.size(); ++i) key.push_back(last.OptionalText(Column(i)));
   return signer_->Sign(query_text_, key);
 }
 

@@ -5,13 +5,13 @@
 //                          .key = {.name = "id", .sql = "o.id", .type = filter::Type::kUuid},
 //                          .default_order_by = "sold_at desc"};
 //
-//   ASSIGN_OR_RETURN(ListQuery list, ListQuery::Make(kOrders, {.filter = in.filter(), .order_by =
-//   in.order_by(),
-//                                                    .page_size = in.page_size(), .page_token =
-//                                                    in.page_token()}, signer));
-//   ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList(list.Sql("o.id, o.status", "transactions.orders
-//   o"), list.params())); for (int i = 0; i < list.PageRows(rows); ++i)
-//   page.orders.push_back(OrderFromRow(rows[i])); page.next_page_token = list.NextPageToken(rows);
+//   const ListRequest request{.filter = in.filter(), .order_by = in.order_by(), ...};
+//   ASSIGN_OR_RETURN(ListQuery list, ListQuery::Make(kOrders, request, signer));
+//   ASSIGN_OR_RETURN(pg::Result rows,
+//                    tx.QueryList(list.Sql("o.id, o.status", "transactions.orders o"),
+//                                 list.Params()));
+//   for (int i = 0; i < list.PageRows(rows); ++i) orders.push_back(OrderFromRow(rows[i]));
+//   next_page_token = list.NextPageToken(rows);
 //
 // Pages are cut by keyset, not by OFFSET: rows that come or go between two calls do not shift the
 // others, and with an index that has the order (for the default above: `(sold_at DESC NULLS LAST,
@@ -67,44 +67,23 @@ class ListQuery {
   std::string Sql(std::string_view columns, std::string_view from,
                   std::string_view where = "") const;
 
-  // The parts, for statements that Sql() cannot make. Deep pages of an order that starts with a
-  // nullable field are then slower: everything before the position is read and skipped.
-  //
-  // ", (o.sold_at)::text AS page_key_0, ..." for the end of the select list.
-  const std::string& key_columns() const { return key_columns_; }
-  // The filter and the position, for WHERE; can be combined with AND.
-  const std::string& condition() const { return condition_; }
-  // The filter alone, for a count of all pages; its parameters are the first `filter_param_count()`
-  // of params().
-  const std::string& filter_condition() const { return filter_condition_; }
-  std::size_t filter_param_count() const { return filter_param_count_; }
-  // " ORDER BY ... LIMIT n": one row more than the page, to know whether there is a next one.
-  const std::string& order_and_limit() const { return order_and_limit_; }
-  const std::vector<pg::Param>& params() const { return params_; }
+  // Its parameters; `own` are the caller's, for `where`.
+  std::vector<pg::Param> Params(std::vector<pg::Param> own = {}) const;
 
-  int page_size() const { return page_size_; }
-  const filter::Filter& filter() const { return filter_; }
-
-  // Rows that belong to the page: all but the extra one.
+  // Rows that belong to the page: all but the extra one, which tells that there is a next page.
   int PageRows(const pg::Result& rows) const;
-  // "" when this is the last page. `rows` must have the key_columns().
+  // "" when this is the last page. `rows` are those of Sql().
   std::string NextPageToken(const pg::Result& rows) const;
-  // The token for the page after `last`, for methods that cut pages themselves (streams).
-  std::string TokenAfter(const pg::Row& last) const;
 
  private:
   ListQuery() = default;
 
   const TokenSigner* signer_ = nullptr;
   std::string query_text_;
-  std::size_t term_count_ = 0;
+  std::vector<SortTerm> order_;
   int page_size_ = 0;
-  filter::Filter filter_;
-  std::string key_columns_, condition_, filter_condition_, order_and_limit_;
-  // For Sql() when rows after the position have to be read in two parts; empty otherwise.
-  std::string range_condition_, null_condition_;
-  std::string sort_columns_, outer_order_and_limit_;
-  std::size_t filter_param_count_ = 0;
+  // The filter and the position, for each part in which the rows are read; one or two.
+  std::vector<std::string> conditions_;
   std::vector<pg::Param> params_;
 };
 

@@ -30,8 +30,7 @@ std::string Placeholder(std::size_t number) { return "$" + std::to_string(number
 
 }  // namespace
 
-ResourceStore::ResourceStore(const ResourceSpec& spec)
-    : spec_(spec), select_("SELECT " + SelectList(spec)) {
+ResourceStore::ResourceStore(const ResourceSpec& spec) : spec_(spec), columns_(SelectList(spec)) {
   for (const Column& column : spec.columns) {
     if (column.access != Access::kOutput) writable_.insert(column.field);
   }
@@ -68,7 +67,7 @@ absl::Status ResourceStore::Read(pg::Tx& tx, std::string_view name, bool lock, M
   // each other at the same time would otherwise wait for each other.
   ASSIGN_OR_RETURN(
       const std::optional<pg::Row> row,
-      tx.Maybe(select_ + " FROM " + spec_.collection.table + " t WHERE t." +
+      tx.Maybe("SELECT " + columns_ + " FROM " + spec_.collection.table + " t WHERE t." +
                    spec_.collection.key_column + " = $1" + (lock ? " FOR NO KEY UPDATE OF t" : ""),
                key));
   if (!row.has_value()) {
@@ -83,17 +82,15 @@ absl::StatusOr<std::string> ResourceStore::List(pg::Tx& tx, const paging::ListQu
                                                 const Search* search,
                                                 const std::function<Message*()>& add) const {
   std::vector<pg::Param> params;
-  std::string condition = list.condition();
+  std::string where;
   if (search != nullptr) {
     params.emplace_back(search->value);
-    condition = "(" + search->condition + ") AND " + condition;
+    where = "(" + search->condition + ")";
   }
-  params.insert(params.end(), list.params().begin(), list.params().end());
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      tx.QueryList(select_ + list.key_columns() + " FROM " + spec_.collection.table + " t" +
-                       spec_.joins + " WHERE " + condition + list.order_and_limit(),
-                   params));
+      tx.QueryList(list.Sql(columns_, spec_.collection.table + " t" + spec_.joins, where),
+                   list.Params(std::move(params))));
   for (int i = 0; i < list.PageRows(rows); ++i) RETURN_IF_ERROR(FromRow(spec_, rows[i], *add()));
   return list.NextPageToken(rows);
 }

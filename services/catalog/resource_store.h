@@ -77,7 +77,7 @@ class ResourceStore final {
   [[nodiscard]] absl::Status WriteError(const absl::Status& status) const;
 
   const ResourceSpec& spec_;
-  const std::string select_;
+  const std::string columns_;
   FieldSet writable_;
 };
 

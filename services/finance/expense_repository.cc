@@ -127,7 +127,7 @@ const paging::ListSpec& ListExpensesSpec() {
 
 absl::StatusOr<ExpensePage> ListExpenses(pg::Tx& tx, const paging::ListQuery& query) {
   ASSIGN_OR_RETURN(pg::Result rows,
-                   tx.QueryList(query.Sql(kColumns, "finance.expenses e"), query.params()));
+                   tx.QueryList(query.Sql(kColumns, "finance.expenses e"), query.Params()));
   ExpensePage page;
   const int count = query.PageRows(rows);
   page.expenses.reserve(static_cast<std::size_t>(count));

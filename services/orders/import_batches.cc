@@ -10,7 +10,7 @@
 namespace lockstep::orders {
 
 const char* const kBatchColumns =
-    "SELECT b.id, b.source_type, b.source_file, b.status, b.total_records, b.error_records,"
+    "b.id, b.source_type, b.source_file, b.status, b.total_records, b.error_records,"
     " b.started_at, b.completed_at, b.error_message";
 
 namespace {
@@ -139,10 +139,10 @@ absl::StatusOr<ImportBatch> BatchFromRow(const pg::Row& row) {
 }
 
 absl::StatusOr<ImportBatch> ReadBatch(pg::Tx& tx, const ImportBatchId& id) {
-  ASSIGN_OR_RETURN(
-      std::optional<pg::Row> row,
-      tx.Maybe(std::string(kBatchColumns) + "  FROM transactions.import_batches b WHERE b.id = $1",
-               id.text()));
+  ASSIGN_OR_RETURN(std::optional<pg::Row> row,
+                   tx.Maybe(std::string("SELECT ") + kBatchColumns +
+                                "  FROM transactions.import_batches b WHERE b.id = $1",
+                            id.text()));
   if (!row.has_value()) {
     return Error(absl::StatusCode::kNotFound, "IMPORT_BATCH_NOT_FOUND", "there is no such import")
         .With("import_batch", id.text());

@@ -1,7 +1,6 @@
 #include "services/orders/import_proto.h"
 
 #include <string>
-#include <vector>
 
 #include "common/filter/filter.h"
 #include "common/ids/resource_name.h"
@@ -163,10 +162,9 @@ const paging::ListSpec& ListImportRecordsSpec() {
 
 absl::StatusOr<pb::ListImportBatchesResponse> ListBatches(pg::Tx& tx,
                                                           const paging::ListQuery& query) {
-  ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList(std::string(kBatchColumns) + query.key_columns() +
-                                                     "  FROM transactions.import_batches b WHERE " +
-                                                     query.condition() + query.order_and_limit(),
-                                                 query.params()));
+  ASSIGN_OR_RETURN(
+      pg::Result rows,
+      tx.QueryList(query.Sql(kBatchColumns, "transactions.import_batches b"), query.Params()));
   pb::ListImportBatchesResponse out;
   for (int i = 0; i < query.PageRows(rows); ++i) {
     ASSIGN_OR_RETURN(ImportBatch batch, BatchFromRow(rows[i]));
@@ -179,19 +177,15 @@ absl::StatusOr<pb::ListImportBatchesResponse> ListBatches(pg::Tx& tx,
 absl::StatusOr<pb::ListImportRecordsResponse> ListRecords(pg::Tx& tx, const ImportBatchId& batch,
                                                           const paging::ListQuery& query) {
   RETURN_IF_ERROR(ReadBatch(tx, batch).status());
-  std::vector<pg::Param> params{batch.text()};
-  params.insert(params.end(), query.params().begin(), query.params().end());
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      tx.QueryList("SELECT r.id, (r.processed_data->>'line')::bigint AS line,"
-                   " r.processed_data->>'outcome' AS outcome,"
-                   " r.processed_data->>'order' AS order_id,"
-                   " r.processed_data->>'external_id' AS external_id,"
-                   " r.processed_data->>'fees' AS fees, r.validation_errors, r.source_data" +
-                       query.key_columns() +
-                       "  FROM transactions.import_records r WHERE r.batch_id = $1 AND " +
-                       query.condition() + query.order_and_limit(),
-                   params));
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   tx.QueryList(query.Sql("r.id, (r.processed_data->>'line')::bigint AS line,"
+                                          " r.processed_data->>'outcome' AS outcome,"
+                                          " r.processed_data->>'order' AS order_id,"
+                                          " r.processed_data->>'external_id' AS external_id,"
+                                          " r.processed_data->>'fees' AS fees, r.validation_errors,"
+                                          " r.source_data",
+                                          "transactions.import_records r", "r.batch_id = $1"),
+                                query.Params({batch.text()})));
   pb::ListImportRecordsResponse out;
   for (int i = 0; i < query.PageRows(rows); ++i) *out.add_records() = RecordFromRow(rows[i], batch);
   out.set_next_page_token(query.NextPageToken(rows));

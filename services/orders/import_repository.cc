@@ -290,9 +290,10 @@ absl::StatusOr<std::map<OrderId, StoredOrder>> LockOrders(pg::Tx& tx, std::span<
   for (const OrderId& id : ids) texts.push_back(id.text());
   ASSIGN_OR_RETURN(
       pg::Result rows,
-      tx.Query(std::string(kOrderColumns) +
+      tx.Query(std::string("SELECT ") + kOrderColumns +
                    ", coalesce(o.raw_data -> 'report' = u.payload, false) AS is_same_payload,"
-                   " i.purchase_price, i.gross_purchase_price, i.vat_rate, i.purchase_date" +
+                   " i.purchase_price, i.gross_purchase_price, i.vat_rate, i.purchase_date"
+                   "  FROM " +
                    kOrderTables +
                    "  JOIN products.inventory i ON i.id = o.inventory_item_id"
                    "  JOIN unnest($1::uuid[], $2::jsonb[]) AS u (id, payload) ON u.id = o.id"

@@ -74,7 +74,7 @@ struct ImportBatch {
 // Does nothing when the batch has ended.
 [[nodiscard]] absl::Status FailBatch(pg::Tx& tx, const ImportBatchId& id, std::string_view message);
 
-// "SELECT <columns of BatchFromRow>" of the table b.
+// The columns of BatchFromRow, of the table b.
 extern const char* const kBatchColumns;
 [[nodiscard]] absl::StatusOr<ImportBatch> BatchFromRow(const pg::Row& row);
 

@@ -150,9 +150,7 @@ const paging::ListSpec& ListOrderEventsSpec() {
 
 absl::StatusOr<OrderPage> ListOrders(pg::Tx& tx, const paging::ListQuery& query) {
   ASSIGN_OR_RETURN(pg::Result rows,
-                   tx.QueryList(std::string(kOrderColumns) + query.key_columns() + kOrderTables +
-                                    " WHERE " + query.condition() + query.order_and_limit(),
-                                query.params()));
+                   tx.QueryList(query.Sql(kOrderColumns, kOrderTables), query.Params()));
   OrderPage page;
   const int count = query.PageRows(rows);
   page.orders.reserve(static_cast<std::size_t>(count));
@@ -173,16 +171,12 @@ absl::StatusOr<EventPage> ListEvents(pg::Tx& tx, const OrderId& order,
     return Error(absl::StatusCode::kNotFound, "ORDER_NOT_FOUND", "there is no such order")
         .With("order", order.text());
   }
-  std::vector<pg::Param> params{order.text()};
-  params.insert(params.end(), query.params().begin(), query.params().end());
   ASSIGN_OR_RETURN(
       pg::Result rows,
-      tx.QueryList("SELECT e.id, e.order_id, e.kind, e.from_status, e.to_status, e.at, e.reference,"
-                   " e.actor, e.request_id, e.details" +
-                       query.key_columns() +
-                       "  FROM transactions.order_events e WHERE e.order_id = $1 AND " +
-                       query.condition() + query.order_and_limit(),
-                   params));
+      tx.QueryList(query.Sql("e.id, e.order_id, e.kind, e.from_status, e.to_status, e.at,"
+                             " e.reference, e.actor, e.request_id, e.details",
+                             "transactions.order_events e", "e.order_id = $1"),
+                   query.Params({order.text()})));
   EventPage page;
   const int count = query.PageRows(rows);
   for (int i = 0; i < count; ++i) {

@@ -11,7 +11,7 @@
 namespace lockstep::orders {
 
 const char* const kOrderColumns =
-    "SELECT o.id, p.slug AS platform_slug, p.name AS platform_name, o.external_id,"
+    "o.id, p.slug AS platform_slug, p.name AS platform_name, o.external_id,"
     " o.stockx_order_number, o.inventory_item_id, o.listing_id, o.status,"
     " coalesce(o.currency_code, 'EUR') AS currency_code, o.amount, o.inventory_type,"
     " o.shipping_label_url, o.shipping_document_path, o.stockx_created_at,"
@@ -21,7 +21,7 @@ const char* const kOrderColumns =
     " o.created_at, o.updated_at, s.sku, s.product_name, s.brand_name, s.size_value, s.size_region";
 
 const char* const kOrderTables =
-    "  FROM transactions.orders o"
+    "transactions.orders o"
     "  JOIN core.platforms p ON p.id = o.platform_id"
     "  LEFT JOIN products.item_summaries s ON s.inventory_item_id = o.inventory_item_id";
 
@@ -87,7 +87,7 @@ std::optional<std::string> SqlText(const std::optional<OrderStatus>& value) {
 }
 
 std::string Sql(const char* extra_columns, const char* rest) {
-  return std::string(kOrderColumns) + extra_columns + kOrderTables + rest;
+  return std::string("SELECT ") + kOrderColumns + extra_columns + "  FROM " + kOrderTables + rest;
 }
 
 }  // namespace

@@ -17,8 +17,8 @@
 
 namespace lockstep::orders {
 
-// "SELECT <columns of OrderFromRow>" and the FROM clause that they need: o (orders), p (platforms),
-// s (item summaries).
+// The columns of OrderFromRow and the tables that they need: o (orders), p (platforms), s (item
+// summaries).
 extern const char* const kOrderColumns;
 extern const char* const kOrderTables;
 

@@ -1,6 +1,7 @@
 #include "common/paging/list_query.h"
 
 #include <string>
+#include <vector>
 
 #include "common/status/testing.h"
 #include "gtest/gtest.h"
@@ -43,11 +44,11 @@ std::string QueryText(std::string_view filter, std::string_view order) {
 TEST(ListQuery, OfTheFirstPageHasNoPosition) {
   ASSERT_OK_AND_ASSIGN(const ListQuery list, ListQuery::Make(Spec(), {}, Signer()));
 
-  EXPECT_EQ(list.condition(), "TRUE");
-  EXPECT_EQ(list.order_and_limit(), " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 51");
-  EXPECT_EQ(list.key_columns(), ", (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1");
-  EXPECT_TRUE(list.params().empty());
-  EXPECT_EQ(list.page_size(), 50);
+  EXPECT_EQ(list.Sql("o.note", "shop.orders o"),
+            "SELECT o.note, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1"
+            " FROM shop.orders o WHERE TRUE"
+            " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 51");
+  EXPECT_TRUE(list.Params().empty());
 }
 
 TEST(ListQuery, PutsThePositionBehindTheFilter) {
@@ -61,14 +62,17 @@ TEST(ListQuery, PutsThePositionBehindTheFilter) {
           {.filter = "status = x", .order_by = "total", .page_size = 2, .page_token = token},
           Signer(), 3));
 
-  EXPECT_EQ(list.filter_condition(), "((o.status) = $3::text)");
-  EXPECT_EQ(list.filter_param_count(), 1u);
-  EXPECT_EQ(list.condition(),
-            "(((o.status) = $3::text) AND ((o.total) >= $4::numeric AND "
-            "(((o.total) > $4::numeric) OR ((o.total) = $4::numeric AND ((o.id) > $5::uuid)))))");
-  EXPECT_EQ(list.order_and_limit(), " ORDER BY (o.total) ASC, (o.id) ASC LIMIT 3");
-  ASSERT_EQ(list.params().size(), 3u);
-  EXPECT_EQ(list.params()[1].text(), "9.50");
+  EXPECT_EQ(list.Sql("o.note", "shop.orders o", "o.shop = $1 AND o.day = $2"),
+            "SELECT o.note, (o.total)::text AS page_key_0, (o.id)::text AS page_key_1"
+            " FROM shop.orders o WHERE o.shop = $1 AND o.day = $2 AND ((o.status) = $3::text)"
+            " AND (o.total) >= $4::numeric AND"
+            " (((o.total) > $4::numeric) OR ((o.total) = $4::numeric AND ((o.id) > $5::uuid)))"
+            " ORDER BY (o.total) ASC, (o.id) ASC LIMIT 3");
+  const std::vector<pg::Param> params = list.Params({pg::Param("shop"), pg::Param("day")});
+  ASSERT_EQ(params.size(), 5u);
+  EXPECT_EQ(params[1].text(), "day");
+  EXPECT_EQ(params[2].text(), "x");
+  EXPECT_EQ(params[3].text(), "9.50");
 }
 
 TEST(ListQuery, ReadsANullableFieldInTwoParts) {
@@ -82,13 +86,13 @@ TEST(ListQuery, ReadsANullableFieldInTwoParts) {
             "SELECT * FROM ("
             "(SELECT o.id, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1,"
             " (o.sold_at) AS page_sort_0, (o.id) AS page_sort_1 FROM shop.orders o"
-            " WHERE o.shop = $1 AND (TRUE AND ((o.sold_at) <= $2::timestamptz AND"
+            " WHERE o.shop = $1 AND TRUE AND (o.sold_at) <= $2::timestamptz AND"
             " (((o.sold_at) < $2::timestamptz OR (o.sold_at) IS NULL) OR"
-            " ((o.sold_at) = $2::timestamptz AND ((o.id) < $3::uuid)))))"
+            " ((o.sold_at) = $2::timestamptz AND ((o.id) < $3::uuid)))"
             " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 3) UNION ALL "
             "(SELECT o.id, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1,"
             " (o.sold_at) AS page_sort_0, (o.id) AS page_sort_1 FROM shop.orders o"
-            " WHERE o.shop = $1 AND (TRUE AND (o.sold_at) IS NULL)"
+            " WHERE o.shop = $1 AND TRUE AND (o.sold_at) IS NULL"
             " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 3)) AS page"
             " ORDER BY (page_sort_0) DESC NULLS LAST, (page_sort_1) DESC LIMIT 3");
 }
@@ -100,8 +104,11 @@ TEST(ListQuery, BehindARowWithoutValueOnlySuchRowsFollow) {
   ASSERT_OK_AND_ASSIGN(const ListQuery list,
                        ListQuery::Make(Spec(), {.page_token = token}, Signer()));
 
-  EXPECT_EQ(list.condition(), "(TRUE AND ((o.sold_at) IS NULL AND ((o.id) < $1::uuid)))");
-  EXPECT_EQ(list.params().size(), 1u);
+  EXPECT_EQ(list.Sql("o.note", "shop.orders o"),
+            "SELECT o.note, (o.sold_at)::text AS page_key_0, (o.id)::text AS page_key_1"
+            " FROM shop.orders o WHERE TRUE AND ((o.sold_at) IS NULL AND ((o.id) < $1::uuid))"
+            " ORDER BY (o.sold_at) DESC NULLS LAST, (o.id) DESC LIMIT 51");
+  EXPECT_EQ(list.Params().size(), 1u);
 }
 
 TEST(ListQuery, TokenIsBoundToFilterOrderScopeAndMethod) {
