@@ -59,13 +59,7 @@ absl::StatusOr<std::set<std::string>> ClaimMany(pg::Tx& tx, pg::TableName table,
 absl::StatusOr<std::int64_t> PurgeApplied(pg::Pool& pool, const Context& context,
                                           pg::TableName table, absl::Duration keep,
                                           int batch_size) {
-  const std::string name = table.text();
-  return internal::DeleteInBatches(
-      pool, context,
-      "DELETE FROM " + name + " WHERE event_id IN (SELECT event_id FROM " + name +
-          " WHERE applied_at < now() - $1::bigint * interval '1 millisecond'"
-          " LIMIT $2::integer FOR UPDATE SKIP LOCKED)",
-      keep, batch_size);
+  return internal::PurgeOlder(pool, context, table, "applied_at", keep, batch_size);
 }
 
 }  // namespace lockstep::outbox

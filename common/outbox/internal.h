@@ -10,6 +10,7 @@
 #include "common/context/context.h"
 #include "common/outbox/outbox.h"
 #include "common/pg/pool.h"
+#include "common/pg/table_name.h"
 
 namespace lockstep::outbox::internal {
 
@@ -18,10 +19,11 @@ inline constexpr std::string_view kEventColumns =
     "event_id, sequence, aggregate, kind, payload, created_at, attempts";
 Event EventFromRow(const pg::Row& row);
 
-// Runs `sql` ($1 = `keep` in milliseconds, $2 = rows at most) in transactions of its own until it
-// deletes nothing.
-absl::StatusOr<std::int64_t> DeleteInBatches(pg::Pool& pool, const Context& context,
-                                             const std::string& sql, absl::Duration keep,
-                                             int batch_size);
+// Deletes the rows of `table` whose time in `column`, a constant of the program, is longer than
+// `keep` ago, in transactions of at most `batch_size` rows, until none is left or the context ends.
+// Rows without that time stay.
+absl::StatusOr<std::int64_t> PurgeOlder(pg::Pool& pool, const Context& context, pg::TableName table,
+                                        std::string_view column, absl::Duration keep,
+                                        int batch_size);
 
 }  // namespace lockstep::outbox::internal

@@ -42,9 +42,14 @@ Event EventFromRow(const pg::Row& row) {
   return event;
 }
 
-absl::StatusOr<std::int64_t> DeleteInBatches(pg::Pool& pool, const Context& context,
-                                             const std::string& sql, absl::Duration keep,
-                                             int batch_size) {
+absl::StatusOr<std::int64_t> PurgeOlder(pg::Pool& pool, const Context& context, pg::TableName table,
+                                        std::string_view column, absl::Duration keep,
+                                        int batch_size) {
+  const std::string name = table.text();
+  const std::string sql = "DELETE FROM " + name + " WHERE event_id IN (SELECT event_id FROM " +
+                          name + " WHERE " + std::string(column) +
+                          " < now() - $1::bigint * interval '1 millisecond'"
+                          " LIMIT $2::integer FOR UPDATE SKIP LOCKED)";
   std::int64_t total = 0;
   for (;;) {
     ASSIGN_OR_RETURN(const std::int64_t deleted, pool.Write(context, [&](pg::Tx& tx) {
@@ -129,13 +134,7 @@ absl::Status Revive(pg::Tx& tx, pg::TableName table, std::string_view event_id) 
 absl::StatusOr<std::int64_t> PurgeDelivered(pg::Pool& pool, const Context& context,
                                             pg::TableName table, absl::Duration keep,
                                             int batch_size) {
-  const std::string name = table.text();
-  return internal::DeleteInBatches(
-      pool, context,
-      "DELETE FROM " + name + " WHERE event_id IN (SELECT event_id FROM " + name +
-          " WHERE delivered_at < now() - $1::bigint * interval '1 millisecond'"
-          " LIMIT $2::integer FOR UPDATE SKIP LOCKED)",
-      keep, batch_size);
+  return internal::PurgeOlder(pool, context, table, "delivered_at", keep, batch_size);
 }
 
 }  // namespace lockstep::outbox
