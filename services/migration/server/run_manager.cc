@@ -1,5 +1,6 @@
 #include "services/migration/server/run_manager.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -9,6 +10,12 @@
 #include "services/migration/api/api.h"
 
 namespace lockstep::migration {
+namespace {
+
+// From a run's last line in the ledger to the end of its work.
+constexpr absl::Duration kLongestEnd = absl::Seconds(5);
+
+}  // namespace
 
 // Logs what happens and tells the watchers' reader that there is something to read.
 class RunManager::Sink final : public EventSink {
@@ -42,6 +49,27 @@ RunManager::~RunManager() {
   if (thread_.joinable()) thread_.join();
 }
 
+absl::Status RunManager::AwaitIdle(const Context& context) {
+  const auto active = [this] {
+    absl::MutexLock lock(&mu_);
+    return active_run_;
+  };
+  const std::string run_id = active();
+  if (run_id.empty()) return absl::OkStatus();
+  // A run that the ledger calls over still gives its lease back: who saw its end may start the
+  // next.
+  const absl::StatusOr<RunInfo> run = engines_.Known()->GetRun(context, run_id);
+  if (run.ok() && run->finished_at.has_value()) {
+    absl::MutexLock lock(&mu_);
+    const auto is_idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return active_run_.empty(); };
+    mu_.AwaitWithTimeout(absl::Condition(&is_idle), std::min(context.remaining(), kLongestEnd));
+  }
+  if (active().empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kAborted, "RUN_IN_PROGRESS",
+               "this process works on another run; watch it, or try again when it is over")
+      .With("run", run_id);
+}
+
 absl::StatusOr<RunInfo> RunManager::Start(const Context& context, Direction direction,
                                           const std::string& target, const RunOptions& run) {
   // Before the search: of two equal requests at the same time the second finds the first one's run.
@@ -53,14 +81,7 @@ absl::StatusOr<RunInfo> RunManager::Start(const Context& context, Direction dire
                                    .archive = run.archive,
                                    .allow_irreversible = run.allow_irreversible}));
   if (earlier.has_value()) return *std::move(earlier);
-  {
-    absl::MutexLock lock(&mu_);
-    if (!active_run_.empty()) {
-      return Error(absl::StatusCode::kAborted, "RUN_IN_PROGRESS",
-                   "this process works on another run; watch it, or try again when it is over")
-          .With("run", active_run_);
-    }
-  }
+  RETURN_IF_ERROR(AwaitIdle(context));
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine, engines_.Fresh());
   if (thread_.joinable()) thread_.join();
   const Context run_context = Context::WithDeadline(absl::InfiniteFuture());

@@ -36,6 +36,8 @@ class RunManager final {
  private:
   class Sink;
 
+  // OK when no run is at work, RUN_IN_PROGRESS when one is.
+  absl::Status AwaitIdle(const Context& context);
   void Work(std::shared_ptr<Engine> engine, Direction direction, const std::string& target,
             RunOptions run, const Context& context);
 

@@ -63,8 +63,6 @@ class MigrationServerRegistry : public ServerTest {
     if (!run.ok()) return {};
     const auto over = Await(run->name());
     EXPECT_OK(over);
-    // The thread of a run that is over needs a moment to say so.
-    absl::SleepFor(absl::Milliseconds(1));
     return over.ok() ? *over : v1::Run();
   }
 };

@@ -145,7 +145,17 @@ TEST_F(MigrationServerRuns, SecondRunIsRefusedWhileOneIsAtWork) {
 
   Pass(1);
   ASSERT_OK(Await(first.name()));
-  ASSERT_TRUE(Eventually([&] { return StartUpgrade().ok(); }));
+  EXPECT_OK(StartUpgrade());
+}
+
+TEST_F(MigrationServerRuns, NextRunStartsAsSoonAsTheLedgerCallsTheLastOneOver) {
+  folder_.AddRevision("catalog", "aaaa");
+  Start();
+  for (int i = 0; i < 5; ++i) {
+    const auto run = i % 2 == 0 ? StartUpgrade() : StartDowngrade("base");
+    ASSERT_OK(run);
+    ASSERT_EQ(Await(run->name())->state(), v1::RUN_STATE_SUCCEEDED);
+  }
 }
 
 TEST_F(MigrationServerRuns, CancelRunStopsTheStepAndKeepsWhatIsDone) {
