@@ -1,4 +1,6 @@
 // Runs and their logs: runs, run, logs, watch, cancel.
+#include <cstdio>
+
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "common/status/error.h"
@@ -73,14 +75,16 @@ class EventPrinter {
     if (output_.json()) output_.Line(R"({"events":[)");
   }
   void Print(const pb::RunEvent& event) {
-    if (!output_.json()) {
+    if (output_.json()) {
+      if (!is_first_) output_.Line(",");
+      is_first_ = false;
+      output_.Json(event);
+    } else {
       output_.Line(std::to_string(event.offset()) + "  " + TimeText(event.time()) + "  " +
                    Describe(event, output_));
-      return;
     }
-    if (!is_first_) output_.Line(",");
-    is_first_ = false;
-    output_.Json(event);
+    // Who follows a run through a pipe wants each line when it happens.
+    std::fflush(stdout);
   }
   // Returns the exit code.
   int End(const absl::Status& status) {
