@@ -1,0 +1,119 @@
+"""Verbs of `lockstep` that change more than a schema's state, each on a database and migrations of its own."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from harness import BINARIES, Suite, wait_until
+
+FAILED, USAGE, BLOCKED = 1, 2, 5
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+class Changing(unittest.TestCase):
+    """Verbs that change the database, each on a database of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="lockstep-verbs-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.suite = Suite().__enter__()
+        self.addCleanup(self.suite.__exit__, None, None, None)
+        self.suite.bootstrap()
+        (self.folder / "m" / "catalog").mkdir(parents=True)
+        (self.folder / "m" / "releases.textproto").write_text("")
+        self.revision("aaaa", "", "CREATE TABLE core.t_a (id integer);", "DROP TABLE core.t_a;")
+        self.suite.start("migration", env=self.env)
+
+    @property
+    def env(self):
+        return {"LOCKSTEP_MIGRATIONS_DIR": str(self.folder / "m"), "LOCKSTEP_ADMIN_URL": self.suite.url()}
+
+    def revision(self, name, parent, up, down):
+        folder = self.folder / "m" / "catalog" / f"{name}_x"
+        folder.mkdir(exist_ok=True)
+        (folder / "revision.textproto").write_text(
+            f'id: "{name}"\ntitle: "Adds {name}"\nservice: "catalog"\ncreated: "2025-10-01"\nphase: PHASE_EXPAND\n' +
+            (f'down_revision: "{parent}"\n' if parent else ""))
+        (folder / "up.sql").write_text(up + "\n")
+        (folder / "down.sql").write_text(down + "\n")
+        (folder / "verify.sql").write_text("SELECT 1 WHERE false;\n")
+
+    def lockstep(self, *args, **options):
+        return self.suite.lockstep(*args, env=self.env, **options)
+
+    def reason(self, done):
+        return json.loads(done.stdout)["error"]["reason"]
+
+    def test_stamp_records_without_running(self):
+        done = self.lockstep("stamp", "head")
+        self.assertRegex(done.stdout, rf"^stamped head without running anything, run {UUID}\n$")
+        self.assertEqual(self.suite.sql("SELECT to_regclass('core.t_a') IS NULL"), "t")
+        self.assertIn("catalog@aaaa", self.lockstep("current").stdout)
+        document = json.loads(self.lockstep("stamp", "base", "--json", direct=True).stdout)
+        self.assertEqual((document["kind"], document["state"]), ("stamp", "RUN_STATE_SUCCEEDED"))
+        self.assertEqual(self.lockstep("current").stdout.splitlines()[-1], "1 pending")
+
+    def test_amend_replaces_the_down_script_that_a_downgrade_runs(self):
+        self.lockstep("upgrade")
+        down = self.folder / "mended.down.sql"
+        down.write_text("ALTER TABLE core.t_a RENAME TO t_kept;\n")
+        done = self.lockstep("amend", "aaaa", "--down", down, "--reason", "keep the rows", "--json")
+        self.assertEqual(json.loads(done.stdout), {})
+        self.assertIn("the archived down script of aaaa was replaced", done.stderr)
+        down.write_text("COMMIT;\n")
+        for direct in (False, True):
+            bad = self.lockstep("amend", "aaaa", "--down", down, "--reason", "x", "--json", direct=direct, check=False)
+            self.assertEqual((bad.returncode, self.reason(bad)), (USAGE, "AMENDMENT_INVALID"))
+        self.lockstep("downgrade", "base")
+        self.assertEqual(self.suite.sql("SELECT to_regclass('core.t_kept') IS NOT NULL"), "t")
+        self.assertEqual(self.suite.sql("SELECT reason FROM migration.amendments"), "keep the rows")
+
+    def test_a_second_run_is_blocked_and_a_run_can_be_watched_and_cancelled(self):
+        self.revision("bbbb", "aaaa", "SELECT pg_catalog.pg_sleep(60);", "SELECT 1;")
+        command = [BINARIES / "lockstep", "upgrade"]
+        first = subprocess.Popen(command, env=self.suite.env(**self.env), text=True, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (first.kill(), first.communicate()) if first.poll() is None else None)
+        running = wait_until(lambda: self.suite.sql("SELECT run_id FROM migration.runs WHERE state = 'running' AND"
+                                                    " EXISTS (SELECT FROM migration.applied_revisions)"), "it runs")
+        second = self.lockstep("upgrade", "--json", check=False)
+        self.assertEqual((second.returncode, self.reason(second)), (BLOCKED, "RUN_IN_PROGRESS"))
+        self.assertIn("held by", self.lockstep("status").stdout)
+        self.assertIn(running, self.lockstep("runs").stdout)
+
+        # The caller may go: the run goes on, and another one watches it.
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        watch = subprocess.Popen([BINARIES / "lockstep", "watch", running], env=self.suite.env(**self.env), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(lambda: (watch.kill(), watch.communicate()) if watch.poll() is None else None)
+        self.assertIn("upgrade head", watch.stdout.readline())
+        done = self.lockstep("cancel", running, "--json")
+        self.assertEqual(json.loads(done.stdout)["run"]["name"], f"runs/{running}")
+        rest = watch.communicate(timeout=30)
+        self.assertEqual(watch.returncode, FAILED)
+        self.assertIn("cancelled", rest[0])
+        self.assertIn("RUN_CANCELLED", rest[1])
+        self.assertEqual(self.suite.sql("SELECT string_agg(revision, ',') FROM migration.applied_revisions"), "aaaa")
+        self.assertEqual(self.reason(self.lockstep("cancel", running, "--json", check=False)), "RUN_NOT_ACTIVE")
+        self.assertEqual(self.lockstep("cancel", running, direct=True, check=False).returncode, USAGE)
+
+    def test_a_failed_step_is_mended_and_the_running_server_goes_on(self):
+        self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id nosuchtype);", "DROP TABLE core.t_b;")
+        failed = self.lockstep("upgrade", "--json", check=False)
+        self.assertEqual((failed.returncode, self.reason(failed)), (FAILED, "STEP_FAILED"))
+        self.assertIn("nosuchtype", failed.stderr)
+        self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id integer);", "DROP TABLE core.t_b;")
+        self.assertRegex(self.lockstep("upgrade").stdout, r"^done: 1 steps")
+        self.assertEqual(self.suite.sql("SELECT kind FROM migration.amendments"), "failed_step_mended")
+
+    def test_the_server_stops_cleanly(self):
+        self.assertEqual(self.suite.stop("migration"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
