@@ -18,10 +18,16 @@ export LOCKSTEP_MIGRATIONS_DIR=${LOCKSTEP_MIGRATIONS_DIR:-$root/migrations}
 say() { printf '[%s] %s\n' "${script_name:-lockstep}" "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# True when the process in the pid file is alive and is the program that wrote it (pids are used again).
+# True when the process in the pid file is alive and is the program that wrote it (pids are used again). One that was
+# killed keeps its name until its parent asks for it, and its port until its last thread has ended: that is waited for.
 is_running() {
   local service=$1 pid_file=$local_dir/run/$1.pid pid
   [ -s "$pid_file" ] || return 1
   pid=$(cat "$pid_file")
-  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$(printf 'lockstep-%s' "$service" | cut -c1-15)" ]
+  while [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$(printf 'lockstep-%s' "$service" | cut -c1-15)" ]; do
+    grep -q '^State:[[:space:]]*[ZX]' "/proc/$pid/status" 2>/dev/null || return 0
+    [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -gt 1 ] || return 1
+    sleep 0.05
+  done
+  return 1
 }

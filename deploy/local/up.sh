@@ -65,6 +65,8 @@ start_service() {
   LOCKSTEP_DATABASE_URL=$url setsid "$bin/lockstep-$service" --listen "127.0.0.1:${port_of[$service]}" \
     >>"$local_dir/log/$service.log" 2>&1 </dev/null &
   echo $! >"$local_dir/run/$service.pid"
+  # Until it has become the service, its name is still that of this script.
+  until is_running "$service" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 }
 
 await_services() {
