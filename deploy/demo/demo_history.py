@@ -206,9 +206,11 @@ class History:
         self.records = [r for r in records if r[5] != "-"]
         pair_days = []
         for i, record in enumerate(self.records):
-            # Notion's date equals that of StockX in three of four sales; otherwise it is up to nine days later.
+            # Notion's date equals that of StockX in three of four sales; otherwise it is up to nine days later. Nothing
+            # is sold before the day of its purchase.
             shift = self.dice.between(1, 9) if i % 4 == 3 else 0
-            pair_days.append(date.fromisoformat(record[4]) - timedelta(shift))
+            bought, noted = date.fromisoformat(record[3]), date.fromisoformat(record[4])
+            pair_days.append(max(bought, noted - timedelta(shift)))
         early, report, late = self._days(pair_days)
         days = pair_days + [d for d in report if d not in set(pair_days)]
         days += [self.dice.pick(report) for _ in range(REPORT_SALES - len(days))]
