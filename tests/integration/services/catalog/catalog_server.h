@@ -24,9 +24,12 @@
 #include "services/catalog/plumbing.h"
 #include "services/catalog/product_service.h"
 #include "services/catalog/supplier_service.h"
+#include "tests/support/call.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::catalog {
+
+using ::lockstep::testing::Call;
 
 class CatalogServer {
  public:
@@ -65,20 +68,6 @@ class CatalogServer {
   std::unique_ptr<rpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
-
-// Calls `method` of a stub; the error is what the server's handler returned, details included.
-template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> Call(Stub& stub,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                           Response*),
-                              const Request& request) {
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-  Response response;
-  const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return rpc::FromGrpc(status);
-  return response;
-}
 
 inline google::type::Money Eur(std::int64_t cents) {
   google::type::Money money;

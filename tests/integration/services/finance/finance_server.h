@@ -20,9 +20,12 @@
 #include "services/finance/expense_service.h"
 #include "services/finance/plumbing.h"
 #include "services/finance/report_service.h"
+#include "tests/support/call.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::finance {
+
+using ::lockstep::testing::Call;
 
 namespace pb = lockstep::finance::v1;
 
@@ -49,20 +52,6 @@ class FinanceServer : public ::testing::Test {
   ~FinanceServer() override {
     server_->Shutdown();
     runner_.Stop();
-  }
-
-  // Calls one unary method.
-  template <typename Request, typename Response, typename Stub>
-  absl::StatusOr<Response> Call(Stub& stub,
-                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                             Response*),
-                                const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
-    Response response;
-    const absl::Status status = rpc::FromGrpc((stub.*method)(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
   }
 
   // The message that `json` is.

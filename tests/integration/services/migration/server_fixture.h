@@ -19,8 +19,11 @@
 #include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
 #include "tests/integration/services/migration/engine_fixture.h"
+#include "tests/support/call.h"
 
 namespace lockstep::migration {
+
+using ::lockstep::testing::Call;
 
 // Polls until `condition` holds, at most 20 s.
 inline bool Eventually(const std::function<bool()>& condition) {
@@ -63,19 +66,6 @@ class ServerTest : public EngineTest {
     server_->Shutdown();
     runner_->Stop();
     runs_.reset();
-  }
-
-  template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Call(Stub& stub,
-                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                             Response*),
-                                const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
-    Response response;
-    const absl::Status status = rpc::FromGrpc((stub.*method)(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
   }
 
   absl::StatusOr<v1::Run> StartUpgrade(const std::string& target = "head",

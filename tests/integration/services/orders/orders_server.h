@@ -25,9 +25,12 @@
 #include "services/orders/order_commands.h"
 #include "services/orders/order_service.h"
 #include "services/orders/plumbing.h"
+#include "tests/support/call.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::orders {
+
+using ::lockstep::testing::Call;
 
 namespace pb = lockstep::orders::v1;
 
@@ -186,20 +189,6 @@ class OrdersServer : public ::testing::Test {
     database_.Execute("INSERT INTO transactions.orders (platform_id, inventory_item_id, " +
                       columns + ") SELECT id, '" + NewItem() + "', " + values +
                       " FROM core.platforms WHERE slug = '" + platform + "'");
-  }
-
-  // Calls one unary method.
-  template <typename Request, typename Response, typename Stub>
-  absl::StatusOr<Response> Call(Stub& stub,
-                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                             Response*),
-                                const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
-    Response response;
-    const absl::Status status = rpc::FromGrpc((stub.*method)(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
   }
 
   absl::StatusOr<pb::Order> Create(const std::string& external_id, const std::string& item,
