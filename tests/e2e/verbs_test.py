@@ -38,10 +38,10 @@ class Serving(unittest.TestCase):
         cls.suite.start("migration", env={"LOCKSTEP_ADMIN_URL": cls.suite.url(),
                                           "LOCKSTEP_MIGRATIONS_DIR": str(cls.migrations)})
         cls.suite.start("catalog", "orders", "finance", wait=False)
+        # Whoever is in the registry has been told that its revision is not applied.
         for service in ("catalog", "orders", "finance"):
             wait_until(lambda: cls.suite.health(service), f"{service} answers")
-        # Long enough for a probe and a heartbeat of each.
-        time.sleep(1)
+            wait_until(lambda: service in cls.suite.lockstep("instances").stdout, f"{service} registers")
         cls.early = {service: cls.suite.health(service, "readiness") for service in SERVICES}
         cls.early_instances = cls.suite.lockstep("instances").stdout
         cls.early_doctor = cls.suite.lockstep("doctor", check=False)
