@@ -59,7 +59,10 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
     if (connection.is_in_transaction()) {
       RETURN_IF_ERROR(connection.Script("ROLLBACK").status());
     }
-    if (status.ok() || !IsAboutLocks(status)) return status;
+    if (status.ok()) return status;
+    // That the run was cancelled or lost its lease says more than what that did to the statement.
+    RETURN_IF_ERROR(MayGoOn(session));
+    if (!IsAboutLocks(status)) return status;
     if (absl::Now() >= give_up) return Blocked(session, task, status);
     Happening retry =
         task.Event("step_retried", task.text() + " was rolled back (" +

@@ -1,5 +1,5 @@
-// Patience with locks, for transactions of the engine that are no transactional step: undos outside
-// of transactions, rehearsals, the administrator's connection.
+// Patience with locks: transactional steps, what comes before an undo outside of a transaction,
+// rehearsals, the administrator's connection.
 #pragma once
 
 #include "absl/functional/function_ref.h"
@@ -14,8 +14,8 @@ bool IsAboutLocks(const absl::Status& status);
 
 // Runs `attempt` on `connection` until it ends with something else than a lock timeout or deadlock,
 // rolling back what it leaves open and pausing in between, for the step's limits.retry_for_seconds.
-// Who blocks is watched and reported as for a transactional step when `connection` is the session's
-// own. STEP_BLOCKED when time is up.
+// Who blocks is watched and reported when `connection` is the session's own. STEP_BLOCKED when time
+// is up; what MayGoOn says when the run may not go on.
 absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
                           absl::FunctionRef<absl::Status()> attempt);
 

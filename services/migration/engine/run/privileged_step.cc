@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/expectations.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/transactional_step.h"
 
@@ -34,47 +36,11 @@ std::string RecordSql(RunSession& session, const StepTask& task,
 // there for the owner.
 absl::StatusOr<std::vector<VerificationResult>> Expectations(pg::Connection& connection,
                                                              const StepTask& task) {
-  std::vector<VerificationResult> checks;
   ASSIGN_OR_RETURN(const auto results,
                    connection.Script(EnterRoleSql(OwnerRole(task.revision.service)) +
                                      JoinStatements(task.step.expect.statements)));
-  for (std::size_t i = 1; i < results.size(); ++i) {
-    const pg::Result& result = results[i];
-    if (result.columns().size() != 3) {
-      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
-                   task.step.expect.file + ": a query returns not (check_id, expected, actual)");
-    }
-    for (int row = 0; row < result.size(); ++row) {
-      VerificationResult check;
-      check.revision = task.revision.id;
-      check.check_id = result.Cell(row, 0).value_or("");
-      check.expected = result.Cell(row, 1).value_or("NULL");
-      check.actual = result.Cell(row, 2).value_or("NULL");
-      check.passed = result.Cell(row, 1) == result.Cell(row, 2);
-      check.ran_at = absl::Now();
-      checks.push_back(std::move(check));
-    }
-  }
-  return checks;
-}
-
-bool AllHold(const std::vector<VerificationResult>& checks) {
-  return std::all_of(checks.begin(), checks.end(),
-                     [](const VerificationResult& check) { return check.passed; });
-}
-
-void Tell(RunSession& session, const StepTask& task,
-          const std::vector<VerificationResult>& checks) {
-  for (const VerificationResult& check : checks) {
-    Happening happened =
-        task.Event("expectation", check.check_id + (check.passed ? " holds: " : " FAILS: ") +
-                                      "expected " + check.expected + ", found " + check.actual);
-    happened.details["check_id"] = check.check_id;
-    happened.details["expected"] = check.expected;
-    happened.details["actual"] = check.actual;
-    happened.details["passed"] = check.passed;
-    session.journal.Emit(std::move(happened));
-  }
+  // One result is that of the role.
+  return ReadExpectations(task, std::span(results).subspan(1));
 }
 
 // One transaction on the administrator's connection.
@@ -93,11 +59,8 @@ absl::Status Attempt(RunSession& session, const StepTask& task, pg::Connection& 
   }
   if (task.direction == Direction::kUp && !task.step.expect.empty()) {
     ASSIGN_OR_RETURN(outcome.expectations, Expectations(administrator, task));
-    Tell(session, task, outcome.expectations);
-    if (!AllHold(outcome.expectations)) {
-      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
-                   task.text() + " was rolled back: its expectations do not hold");
-    }
+    TellExpectations(session, task, outcome.expectations);
+    RETURN_IF_ERROR(ExpectationStatus(task, outcome.expectations));
   }
   Killpoint("privileged_checked");
   const auto recorded = administrator.Script("SET LOCAL ROLE NONE;\n" +
@@ -199,7 +162,7 @@ absl::StatusOr<std::optional<bool>> IsShownDone(RunSession& session, const StepT
     return std::optional<bool>(false);
   }
   outcome.expectations = *std::move(checks);
-  return std::optional<bool>(AllHold(outcome.expectations));
+  return std::optional<bool>(ExpectationStatus(task, outcome.expectations).ok());
 }
 
 absl::Status PrintForAdministrator(RunSession& session, const StepTask& task) {
@@ -218,7 +181,7 @@ absl::Status WaitForAdministrator(RunSession& session, const StepTask& task, Ste
     RETURN_IF_ERROR(MayGoOn(session));
     ASSIGN_OR_RETURN(const std::optional<bool> done, IsShownDone(session, task, outcome));
     if (done.value_or(false)) {
-      Tell(session, task, outcome.expectations);
+      TellExpectations(session, task, outcome.expectations);
       return absl::OkStatus();
     }
     if (!was_printed) {

@@ -145,8 +145,8 @@ void Renderer::RenderTransaction(const Revision& revision, const Step& step, boo
   sql_ += kFireConstraints;
   sql_ += "SELECT set_config('lockstep.checks', '[]', true);\n";
   if (is_up) {
-    for (const std::string& statement : step.expect.statements) {
-      sql_ += ExpectationScript(revision, statement);
+    for (std::size_t i = 0; i < step.expect.statements.size(); ++i) {
+      sql_ += ExpectationScript(revision, CheckId(step.expect, i), step.expect.statements[i]);
     }
   }
   if (!is_privileged) {

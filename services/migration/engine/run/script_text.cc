@@ -214,8 +214,9 @@ std::string BoundaryScript(const Boundary& boundary, const std::string& state,
   const auto baseline = [](const char* key) {
     return "(current_setting('lockstep.baseline')::jsonb ->> '" + std::string(key) + "')";
   };
-  return "SELECT set_config('lockstep.step_state', " + std::string(StateSql()) +
-         ", true);\nSET LOCAL ROLE NONE;\n" +
+  return "SELECT pg_catalog.set_config('lockstep.step_state', " + std::string(StateSql()) +
+         // The step may have put functions of its own in front of those that the check calls.
+         ", true);\nSET LOCAL search_path = " + kSearchPath + ";\nSET LOCAL ROLE NONE;\n" +
          RaiseIfAny(kTamperedState,
                     "SELECT current_setting('lockstep.step_state') WHERE "
                     "current_setting('lockstep.step_state') <> " +
@@ -227,15 +228,20 @@ std::string BoundaryScript(const Boundary& boundary, const std::string& state,
              task + " left the schemas of its service: ");
 }
 
-std::string ExpectationScript(const Revision& revision, const std::string& statement) {
+std::string ExpectationScript(const Revision& revision, const std::string& check_id,
+                              const std::string& statement) {
+  const std::string revision_id = QuoteLiteral(revision.id) + "::text";
+  // A query without a row checks nothing.
   return "SELECT set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "
          "coalesce((SELECT"
          " jsonb_agg(jsonb_build_object('revision', " +
-         QuoteLiteral(revision.id) +
-         "::text, 'check_id', e.a::text,"
+         revision_id +
+         ", 'check_id', e.a::text,"
          " 'expected', coalesce(e.b::text, 'NULL'), 'actual', coalesce(e.c::text, 'NULL'),"
          " 'passed', e.b::text IS NOT DISTINCT FROM e.c::text)) FROM (\n" +
-         statement + "\n) AS e(a, b, c)), '[]'))::text, true);\n";
+         statement + "\n) AS e(a, b, c)), jsonb_build_array(jsonb_build_object('revision', " +
+         revision_id + ", 'check_id', " + QuoteLiteral(check_id) +
+         "::text, 'expected', 'a row', 'actual', 'no row', 'passed', false))))::text, true);\n";
 }
 
 std::string CheckExpectationsScript(const StepTaskText& task) {
@@ -264,7 +270,7 @@ std::string CheckExpectationsScript(const StepTaskText& task) {
 std::string VerificationScript(const Revision& revision, const std::string& check_id,
                                const std::string& statement, bool may_be_gone) {
   const std::string query =
-      "SELECT string_agg(t, '; ') INTO v_found FROM (SELECT to_jsonb(v)::text FROM (\n" +
+      "SELECT string_agg(t, '; ') INTO v_found FROM (SELECT to_jsonb(v.*)::text FROM (\n" +
       statement + "\n) AS v LIMIT 5) AS found(t)";
   const std::string remember =
       "PERFORM set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "

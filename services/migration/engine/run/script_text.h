@@ -43,7 +43,8 @@ std::string BaselineScript(const Boundary& boundary);
 // Leaves the owner's role and raises when the step left its schemas.
 std::string BoundaryScript(const Boundary& boundary, const std::string& state,
                            const std::string& task);
-std::string ExpectationScript(const Revision& revision, const std::string& statement);
+std::string ExpectationScript(const Revision& revision, const std::string& check_id,
+                              const std::string& statement);
 std::string CheckExpectationsScript(const StepTaskText& task);
 std::string VerificationScript(const Revision& revision, const std::string& check_id,
                                const std::string& statement, bool may_be_gone);

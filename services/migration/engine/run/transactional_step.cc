@@ -1,7 +1,6 @@
 #include "services/migration/engine/run/transactional_step.h"
 
-#include <algorithm>
-#include <random>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -11,17 +10,14 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/boundary.h"
+#include "services/migration/engine/run/expectations.h"
 #include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/lock_retry.h"
 
 namespace lockstep::migration {
 namespace {
 
 using killpoint::Killpoint;
-
-bool IsWorthRetrying(const absl::Status& status) {
-  const std::string state = pg::SqlStateOf(status);
-  return state == "55P03" || state == "40P01" || state == "40001";
-}
 
 // "orders/84bc_x/up.sql:12: 42P01 relation ..." for the statement of the script that failed,
 // counted from 0.
@@ -107,7 +103,7 @@ absl::Status Attempt::RunAsOneMessage() {
   if (!sent.ok()) {
     // Of a lost connection nobody knows yet whether it committed; the run finds out.
     if (!session_.connection.is_lost()) session_.journal.RolledBack();
-    if (IsWorthRetrying(sent.status())) return sent.status();
+    if (IsAboutLocks(sent.status())) return sent.status();
     const absl::Status translated = TranslateLedgerError(sent.status());
     if (translated != sent.status() || session_.connection.is_lost()) return translated;
     return pg::SqlStateOf(sent.status()).empty() ||
@@ -154,15 +150,15 @@ absl::Status Attempt::RunStatements(const std::vector<std::string>& statements) 
       RETURN_IF_ERROR(MayGoOn(session_));
       const auto result = session_.connection.Query(statement);
       if (!result.ok()) {
-        return IsWorthRetrying(result.status()) ? result.status()
-                                                : AtStatement(task_, 0, result.status());
+        return IsAboutLocks(result.status()) ? result.status()
+                                             : AtStatement(task_, 0, result.status());
       }
     }
     return absl::OkStatus();
   }
   if (statements.empty()) return absl::OkStatus();
   const auto results = Send(JoinStatements(statements));
-  if (results.ok() || IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
+  if (results.ok() || IsAboutLocks(results.status()) || session_.connection.is_lost() ||
       pg::SqlStateOf(results.status()).empty()) {
     return results.status();
   }
@@ -175,7 +171,7 @@ absl::Status Attempt::CheckExpectations() {
   if (task_.direction == Direction::kUp) sql += JoinStatements(task_.step.expect.statements);
   const auto results = Send(sql);
   if (!results.ok()) {
-    if (IsWorthRetrying(results.status()) || session_.connection.is_lost() ||
+    if (IsAboutLocks(results.status()) || session_.connection.is_lost() ||
         pg::SqlStateOf(results.status()).empty()) {
       return results.status();
     }
@@ -183,43 +179,10 @@ absl::Status Attempt::CheckExpectations() {
                        task_.text() + ": a deferred constraint or expectation failed",
                        results.status());
   }
-  std::string failures;
-  for (std::size_t i = 2; i < results->size(); ++i) {
-    const pg::Result& result = (*results)[i];
-    if (result.empty()) {
-      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
-                   task_.step.expect.file + ": a query returns no row, so it checks nothing");
-    }
-    if (result.columns().size() != 3) {
-      return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
-                   task_.step.expect.file + ": a query returns not (check_id, expected, actual)");
-    }
-    for (int row = 0; row < result.size(); ++row) {
-      VerificationResult check;
-      check.revision = task_.revision.id;
-      check.check_id = result.Cell(row, 0).value_or("");
-      check.expected = result.Cell(row, 1).value_or("NULL");
-      check.actual = result.Cell(row, 2).value_or("NULL");
-      check.passed = result.Cell(row, 1) == result.Cell(row, 2);
-      check.ran_at = absl::Now();
-      if (!check.passed) {
-        failures +=
-            " " + check.check_id + ": expected " + check.expected + ", found " + check.actual + ";";
-      }
-      Happening happened =
-          task_.Event("expectation", check.check_id + (check.passed ? " holds: " : " FAILS: ") +
-                                         "expected " + check.expected + ", found " + check.actual);
-      happened.details["check_id"] = check.check_id;
-      happened.details["expected"] = check.expected;
-      happened.details["actual"] = check.actual;
-      happened.details["passed"] = check.passed;
-      session_.journal.Emit(std::move(happened));
-      outcome_.expectations.push_back(std::move(check));
-    }
-  }
-  if (failures.empty()) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition, "EXPECTATION_FAILED",
-               task_.text() + " was rolled back:" + failures);
+  // Two results are those of kFireConstraints.
+  ASSIGN_OR_RETURN(outcome_.expectations, ReadExpectations(task_, std::span(*results).subspan(2)));
+  TellExpectations(session_, task_, outcome_.expectations);
+  return ExpectationStatus(task_, outcome_.expectations);
 }
 
 absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
@@ -271,74 +234,31 @@ absl::Status Attempt::RecordAndCommit() {
   return absl::OkStatus();
 }
 
-// 100 ms, doubling up to 5 s, each between half and the whole of that, so that competitors spread.
-absl::Duration Backoff(int attempt) {
-  static thread_local std::mt19937 generator{std::random_device{}()};
-  const absl::Duration full =
-      std::min(absl::Milliseconds(100) * (1 << std::min(attempt, 6)), absl::Seconds(5));
-  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
-}
-
-absl::Status RollBack(RunSession& session) {
-  if (session.connection.is_lost() || !session.connection.is_in_transaction()) {
-    return absl::OkStatus();
-  }
-  return session.connection.Script("ROLLBACK").status();
-}
-
-absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
-  const std::vector<LockHolder> holders = session.attendant.last_holders();
-  std::string who;
-  for (const LockHolder& holder : holders) who += "\n  " + holder.text();
-  return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
-               task.text() + " did not get its locks within " +
-                   std::to_string(task.step.limits.retry_for_seconds) + " s (" +
-                   DescribeDatabaseError(cause) + ")" + (who.empty() ? "" : "; blocked by:" + who))
-      .With("blocker_pid", holders.empty() ? 0 : holders.front().pid);
-}
-
 }  // namespace
 
 absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
                                                  const Prepare& prepare) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
+  StepOutcome outcome;
   bool is_sure = true;  // the cheap check is enough
-  for (int tries = 0;; ++tries) {
+  const auto once = [&]() -> absl::Status {
     Attempt attempt(session, task, prepare);
-    absl::Status status;
-    {
-      const Attendant::Watch watch(session.attendant, task.Event("", ""));
-      status = is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
-    }
-    if (status.ok()) {
-      // Hidden code may have changed the session itself, behind settings that only last for the
-      // transaction.
-      if (task.script.is_opaque || task.script.facts.has_hidden_code) {
-        RETURN_IF_ERROR(ResetSession(session.connection));
-      }
-      return attempt.TakeOutcome();
-    }
-    if (session.connection.is_lost()) return status;
-    RETURN_IF_ERROR(RollBack(session));
-    RETURN_IF_ERROR(MayGoOn(session));
-    if (pg::SqlStateOf(status) == kCheckUnsureState) {
-      is_sure = false;
-      continue;
-    }
-    if (!IsWorthRetrying(status)) return status;
-    if (absl::Now() >= give_up) return Blocked(session, task, status);
-    Happening retry =
-        task.Event("step_retried", task.text() + " was rolled back (" +
-                                       DescribeDatabaseError(status) + ") and will be tried again");
-    retry.details["sqlstate"] = pg::SqlStateOf(status);
-    retry.details["attempt"] = tries + 1;
-    session.journal.Emit(std::move(retry));
-    // Nothing is locked while we wait, and the log in the ledger says why.
-    RETURN_IF_ERROR(FlushEvents(session));
-    const absl::Duration pause =
-        std::min(Backoff(tries), std::max(give_up - absl::Now(), absl::Milliseconds(1)));
-    RETURN_IF_ERROR(Sleep(session.context, pause));
+    const absl::Status status =
+        is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
+    outcome = attempt.TakeOutcome();
+    return status;
+  };
+  absl::Status status = RetryOnLocks(session, task, session.connection, once);
+  if (pg::SqlStateOf(status) == kCheckUnsureState) {
+    is_sure = false;
+    status = RetryOnLocks(session, task, session.connection, once);
   }
+  RETURN_IF_ERROR(status);
+  // Hidden code may have changed the session itself, behind settings that only last for the
+  // transaction.
+  if (task.script.is_opaque || task.script.facts.has_hidden_code) {
+    RETURN_IF_ERROR(ResetSession(session.connection));
+  }
+  return outcome;
 }
 
 }  // namespace lockstep::migration

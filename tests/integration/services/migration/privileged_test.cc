@@ -81,6 +81,17 @@ TEST_F(PrivilegedTest, ExpectationsRollTheAdministratorBack) {
   EXPECT_EQ(AppliedText(), "aaaa:1!");
 }
 
+TEST_F(PrivilegedTest, AnExpectationWithoutARowDoesNotSayThatItIsDone) {
+  WriteExpecting();
+  folder_.Write("catalog/bbbb_x/expect.sql", "SELECT 'comment', 'x', 'x' WHERE false;");
+
+  EXPECT_THAT(NewEngine(Impatient())->Upgrade(context_, "head", {}, sink_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("PRIVILEGED_STEP_PENDING")));
+  EXPECT_THAT(NewEngine(WithAdministrator())->Upgrade(context_, "head", {}, sink_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("EXPECTATION_FAILED")));
+  EXPECT_EQ(AppliedText(), "aaaa:1!");
+}
+
 TEST_F(PrivilegedTest, SqlThatNobodyCanJudgeIsPrintedAllTheSame) {
   WriteRevision("aaaa", "steps { name: \"role\" kind: STEP_KIND_PRIVILEGED }\n",
                 {{"01_role.up.sql", "COMMENT ON SCHEMA core IS 'x';"},

@@ -157,6 +157,12 @@ TEST_F(ScriptTest, RaisesOnFailedExpectationAndVerification) {
   EXPECT_THAT(errors_, HasSubstr("V1: expected 6, found 5"));
   EXPECT_EQ(AppliedText(), "aaaa:1");
 
+  const testing::TestDatabase silent = Bootstrapped();
+  folder_.Write("catalog/aaaa_x/expect.sql", "SELECT 'V1', '5', '5' WHERE false;");
+  ASSERT_OK_AND_ASSIGN(const std::string empty, NewEngine()->UpgradeScript("head", {}));
+  EXPECT_NE(Psql(silent, empty), 0);
+  EXPECT_THAT(errors_, HasSubstr("expect.sql:1: expected a row, found no row"));
+
   const testing::TestDatabase other = Bootstrapped();
   folder_.Write("catalog/aaaa_x/expect.sql", "SELECT 'V1', '5', count(*)::text FROM core.a;");
   folder_.Write("catalog/aaaa_x/verify.sql", "SELECT id FROM core.a WHERE id = 3;");

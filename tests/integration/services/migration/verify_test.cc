@@ -162,6 +162,21 @@ TEST_F(VerifyTest, WhatReadsAViewIsCheckedWhenItsTableIsTouched) {
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
 }
 
+TEST_F(VerifyTest, AnExpectationWithoutARowFails) {
+  WriteRevision("aaaa", "steps { name: \"one\" expect_file: \"expect.sql\" }\n",
+                {{"01_one.up.sql", "CREATE TABLE core.one (id int PRIMARY KEY);"},
+                 {"01_one.down.sql", "DROP TABLE core.one;"},
+                 {"expect.sql",
+                  "SELECT 'V1', '0', count(*)::text FROM core.one;\n"
+                  "SELECT 'V2', '1', id::text FROM core.one;"},
+                 {"verify.sql", "SELECT id FROM core.one WHERE id < 0;"}});
+  const auto failed = Upgrade();
+  EXPECT_THAT(failed,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("EXPECTATION_FAILED")));
+  EXPECT_THAT(MessageOf(failed.status()), HasSubstr("expect.sql:2: expected a row, found no row"));
+  EXPECT_FALSE(TableExists("core.one"));
+}
+
 TEST_F(VerifyTest, ExpectationsAreRecordedAndAMismatchRollsBack) {
   const auto write = [&](int expected) {
     WriteRevision(
