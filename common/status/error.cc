@@ -24,6 +24,15 @@ void SetPayload(absl::Status& status, const char* url, const Message& message) {
   status.SetPayload(url, absl::Cord(message.SerializeAsString()));
 }
 
+// Its ErrorInfo, or one with its code as reason.
+google::rpc::ErrorInfo InfoOf(const absl::Status& status) {
+  auto info = PayloadOf<google::rpc::ErrorInfo>(status, kErrorInfoUrl);
+  if (info.has_value()) return *std::move(info);
+  google::rpc::ErrorInfo made;
+  made.set_reason(std::string(absl::StatusCodeToString(status.code())));
+  return made;
+}
+
 }  // namespace
 
 ErrorBuilder::ErrorBuilder(absl::StatusCode code, std::string_view reason, std::string_view message)
@@ -118,16 +127,22 @@ absl::Status PrefixFields(const absl::Status& status, std::string_view prefix) {
   return prefixed;
 }
 
+absl::Status WithMetadata(const absl::Status& status, std::string_view key,
+                          std::string_view value) {
+  if (status.ok()) return status;
+  google::rpc::ErrorInfo info = InfoOf(status);
+  (*info.mutable_metadata())[std::string(key)] = std::string(value);
+  absl::Status result = status;
+  SetPayload(result, kErrorInfoUrl, info);
+  return result;
+}
+
 absl::Status WithDomain(const absl::Status& status, std::string_view domain) {
   if (status.ok()) return status;
-  auto info = PayloadOf<google::rpc::ErrorInfo>(status, kErrorInfoUrl);
-  if (!info.has_value()) {
-    info.emplace();
-    info->set_reason(std::string(absl::StatusCodeToString(status.code())));
-  }
-  if (info->domain().empty()) info->set_domain(std::string(domain));
+  google::rpc::ErrorInfo info = InfoOf(status);
+  if (info.domain().empty()) info.set_domain(std::string(domain));
   absl::Status result = status;
-  SetPayload(result, kErrorInfoUrl, *info);
+  SetPayload(result, kErrorInfoUrl, info);
   return result;
 }
 

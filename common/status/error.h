@@ -78,6 +78,11 @@ class ErrorBuilder {
 // messages.
 [[nodiscard]] absl::Status PrefixFields(const absl::Status& status, std::string_view prefix);
 
+// The same status with one more metadata entry of ErrorInfo, for those who know more than whoever
+// made it; everything else stays. A status that has no ErrorInfo gets one, with its code as reason.
+[[nodiscard]] absl::Status WithMetadata(const absl::Status& status, std::string_view key,
+                                        std::string_view value);
+
 // The same status with ErrorInfo.domain set where it is empty; ErrorInfo is added when there is
 // none, so that every error that leaves a process names its service. `domain` is
 // "<service>.lockstep".
