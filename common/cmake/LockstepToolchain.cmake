@@ -7,9 +7,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Dev CACHE STRING "Dev, Release or Debug" FORCE)
 endif()
-# "Dev" keeps builds short and stack traces useful: a full build has to fit into a CI run on two cores.
-set(CMAKE_CXX_FLAGS_DEV "-O0 -g1" CACHE STRING "Flags of the Dev build type")
-set(CMAKE_EXE_LINKER_FLAGS_DEV "" CACHE STRING "Linker flags of the Dev build type")
+# "Dev" has no flags of its own, neither optimisation nor debug symbols: a full build has to fit into a CI run on two
+# cores. For a debugger: cmake --preset dev -DCMAKE_CXX_FLAGS=-g
 
 find_program(LOCKSTEP_CCACHE ccache)
 if(LOCKSTEP_CCACHE)
@@ -18,7 +17,8 @@ endif()
 
 set(LOCKSTEP_SANITIZE "" CACHE STRING "Sanitizers for our own code, for example address,undefined")
 if(LOCKSTEP_SANITIZE)
-  add_compile_options(-fsanitize=${LOCKSTEP_SANITIZE} -fno-omit-frame-pointer)
+  # Reports name files and lines.
+  add_compile_options(-fsanitize=${LOCKSTEP_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${LOCKSTEP_SANITIZE})
 endif()
 option(LOCKSTEP_CLANG_TIDY "Run clang-tidy while compiling our own code" OFF)
