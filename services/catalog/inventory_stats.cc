@@ -23,7 +23,9 @@ constexpr std::string_view kSelect =
     "value,"
     // numeric rounds half away from zero.
     " round(avg(t.purchase_price), 2) AS mean_price,"
-    " count(*) FILTER (WHERE t.purchase_price IS NULL) AS without_price"
+    " count(*) FILTER (WHERE t.purchase_price IS NULL) AS without_price,"
+    // A rate may be no more than the column's default (domain.md 3.7, H-13).
+    " count(*) FILTER (WHERE t.vat_rate IS NOT NULL AND t.vat_amount IS NULL) AS unverified_vat"
     " FROM products.inventory t JOIN products.products p ON p.id = t.product_id WHERE ";
 
 absl::Status SetMoney(const std::optional<std::string>& text, google::type::Money& out) {
@@ -52,6 +54,7 @@ absl::StatusOr<v1::InventoryStatsResponse> ComputeInventoryStats(
     out.set_other_count(out.total_count() - out.in_stock_count() - out.listed_count() -
                         out.reserved_count() - out.sold_count());
     out.set_without_price_count(row.Get<std::int64_t>("without_price"));
+    out.set_unverified_vat_count(row.Get<std::int64_t>("unverified_vat"));
     if (!row.IsNull("value")) {
       RETURN_IF_ERROR(SetMoney(row.OptionalText("value"), *out.mutable_value()));
     }

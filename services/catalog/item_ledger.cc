@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <utility>
 
 #include "common/status/error.h"
@@ -21,6 +22,16 @@ constexpr std::array<std::string_view, 12> kStatusTexts = {
 ErrorBuilder ItemError(absl::StatusCode code, std::string_view reason, std::string_view message,
                        const Uuid& item_id) {
   return Error(code, reason, message).With("item", "inventoryItems/" + item_id.text());
+}
+
+// Whether the two certainly are different orders: they have a key in common, and it differs.
+bool AreDistinct(const OrderRef& left, const OrderRef& right) {
+  if (left.order_id.has_value() && right.order_id.has_value()) {
+    return left.order_id != right.order_id;
+  }
+  return left.platform_id.has_value() && right.platform_id.has_value() &&
+         (left.platform_id != right.platform_id ||
+          left.external_order_id != right.external_order_id);
 }
 
 }  // namespace
@@ -129,6 +140,18 @@ absl::StatusOr<LedgerItem*> ItemLedger::Find(const Uuid& item_id) {
   return &found->second;
 }
 
+void ItemLedger::GiveWay(const LedgerItem& item, const OrderRef& order) {
+  const auto held = by_item_.find(item.id);
+  if (!CanBeTaken(item.status) || FreeUnits(item.id) > 0 || held == by_item_.end()) return;
+  // Positions grow with the age of the claims' rows.
+  for (const std::size_t position : std::views::reverse(held->second)) {
+    Claim& claim = claims_[position];
+    if (claim.is_deleted || claim.is_sold || !AreDistinct(claim.order, order)) continue;
+    claim.is_deleted = true;
+    return;
+  }
+}
+
 absl::Status ItemLedger::CheckFree(const LedgerItem& item, bool may_adopt) const {
   const bool is_sold = item.status == ItemStatus::kSold;
   const bool is_adopted = is_sold && may_adopt && FreeUnits(item.id) > 0;
@@ -214,6 +237,7 @@ absl::StatusOr<bool> ItemLedger::Reserve(const Uuid& item_id, const OrderRef& or
 absl::StatusOr<bool> ItemLedger::MarkSold(const Uuid& item_id, const OrderRef& order,
                                           absl::Time sold_at) {
   ASSIGN_OR_RETURN(LedgerItem * item, Find(item_id));
+  if (ClaimsOf(order).empty()) GiveWay(*item, order);
   ASSIGN_OR_RETURN(Claim * claim, Hold(*item, order, /*may_adopt=*/true));
   if (claim->is_sold) return false;
   claim->is_sold = true;

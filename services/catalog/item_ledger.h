@@ -91,7 +91,8 @@ class ItemLedger {
   [[nodiscard]] absl::StatusOr<bool> Reserve(const ids::Uuid& item_id, const OrderRef& order);
   // The same, and the unit is sold. Returns false when it was sold to this order already. A unit
   // that was sold before claims were recorded becomes the order's: it says that the sale was its
-  // own, and nobody else does.
+  // own, and nobody else does. When other orders hold every unit, the newest reservation gives way:
+  // a sale is a fact. A reservation that may be this order's own under its other key does not.
   [[nodiscard]] absl::StatusOr<bool> MarkSold(const ids::Uuid& item_id, const OrderRef& order,
                                               absl::Time sold_at);
   // Gives back what the order holds of the item. Returns false when there is nothing to give back.
@@ -119,6 +120,8 @@ class ItemLedger {
   // of a sold item that nobody holds are taken only if `may_adopt`.
   [[nodiscard]] absl::StatusOr<Claim*> Hold(LedgerItem& item, const OrderRef& order,
                                             bool may_adopt);
+  // Drops the newest reservation of another order when `item` has no free unit for `order`.
+  void GiveWay(const LedgerItem& item, const OrderRef& order);
   // Whether `item` may get another claim.
   [[nodiscard]] absl::Status CheckFree(const LedgerItem& item, bool may_adopt) const;
   // Brings the item's status in line with its claims.

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -60,6 +61,29 @@ absl::StatusOr<std::vector<SaleRow>> RowsFromProto(const v1::MarkSoldRequest& re
   return rows;
 }
 
+// (item, platform) of sales that were applied.
+using Sold = std::vector<std::pair<Uuid, Uuid>>;
+
+// What is sold on a platform is not offered there any more (domain.md 6.3).
+absl::Status CloseListings(pg::Tx& tx, const Sold& sold) {
+  if (sold.empty()) return absl::OkStatus();
+  std::vector<std::string> items;
+  std::vector<std::string> platforms;
+  for (const auto& [item, platform] : sold) {
+    items.push_back(item.text());
+    platforms.push_back(platform.text());
+  }
+  return tx
+      .Execute(
+          "UPDATE products.listings l SET status = 'sold', updated_at = now()"
+          " FROM unnest($1::uuid[], $2::uuid[]) AS u (item_id, platform_id)"
+          " JOIN products.inventory i ON i.id = u.item_id AND i.status = 'sold'"
+          " WHERE l.inventory_item_id = u.item_id AND l.platform_id = u.platform_id"
+          " AND l.status IN ('active', 'inactive')",
+          pg::ArrayLiteral(items), pg::ArrayLiteral(platforms))
+      .status();
+}
+
 absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow>& rows) {
   std::vector<std::string> event_ids;
   std::set<std::string> slugs;
@@ -85,6 +109,7 @@ absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow
 
   v1::MarkSoldResponse response;
   std::vector<std::string> failed;
+  Sold applied;
   for (const SaleRow& row : rows) {
     v1::MarkSoldResult& result = *response.add_results();
     result.set_event_id(row.event_id);
@@ -97,12 +122,16 @@ absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow
         order.ok() ? ledger.MarkSold(row.item_id, *order, row.sold_at) : order.status();
     if (sold.ok()) {
       result.set_was_applied_before(!*sold);
+      if (*sold && order->platform_id.has_value()) {
+        applied.emplace_back(row.item_id, *order->platform_id);
+      }
     } else {
       *result.mutable_status() = rpc::ToProto(sold.status(), "catalog.lockstep", "");
       failed.push_back(row.event_id);
     }
   }
   RETURN_IF_ERROR(SaveLedger(tx, ledger));
+  RETURN_IF_ERROR(CloseListings(tx, applied));
   // A row that failed changed nothing and may be sent again.
   if (!failed.empty()) {
     RETURN_IF_ERROR(tx.Execute("DELETE FROM core.inbox WHERE event_id = ANY($1::uuid[])",

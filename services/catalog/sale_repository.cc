@@ -190,20 +190,26 @@ absl::StatusOr<std::vector<std::vector<Uuid>>> FindAvailable(pg::Tx& tx,
   }
   if (positions.empty()) return found;
   // Condition and order of the inner query are those of the partial index inventory_available_idx.
+  const auto oldest = [](std::string_view purchase) {
+    return "SELECT g.position, c.* FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[])"
+           " AS g (position, product_id, size_id, max_items)"
+           " CROSS JOIN LATERAL (SELECT i.id AS item_id, i.purchase_date, i.created_at"
+           " FROM products.inventory i"
+           " WHERE i.product_id = g.product_id AND i.size_id = g.size_id AND i.quantity > 0"
+           " AND i.status IN ('in_stock', 'listed_stockx', 'listed_alias', 'listed_ebay',"
+           " 'listed_goat', 'listed_grailed') AND i.purchase_date " +
+           std::string(purchase) +
+           " ORDER BY i.purchase_date, i.created_at, i.id LIMIT g.max_items FOR UPDATE) AS c";
+  };
+  // An item without a purchase date fits every sale, so those with one must not crowd it out.
   ASSIGN_OR_RETURN(
       const pg::Result rows,
-      tx.Query("SELECT g.position, c.id AS item_id"
-               " FROM unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[])"
-               " AS g (position, product_id, size_id, max_items)"
-               " CROSS JOIN LATERAL (SELECT i.id, i.purchase_date, i.created_at"
-               " FROM products.inventory i"
-               " WHERE i.product_id = g.product_id AND i.size_id = g.size_id AND i.quantity > 0"
-               " AND i.status IN ('in_stock', 'listed_stockx', 'listed_alias', 'listed_ebay',"
-               " 'listed_goat', 'listed_grailed')"
-               " ORDER BY i.purchase_date, i.created_at, i.id LIMIT g.max_items FOR UPDATE) AS c"
-               " ORDER BY g.position, c.purchase_date, c.created_at, c.id",
-               pg::ArrayLiteral(positions), pg::ArrayLiteral(products), pg::ArrayLiteral(sizes),
-               pg::ArrayLiteral(limits)));
+      tx.Query(
+          "SELECT c.position, c.item_id FROM (SELECT * FROM (" + oldest("IS NOT NULL") +
+              ") AS dated UNION ALL SELECT * FROM (" + oldest("IS NULL") +
+              ") AS undated) AS c ORDER BY c.position, c.purchase_date, c.created_at, c.item_id",
+          pg::ArrayLiteral(positions), pg::ArrayLiteral(products), pg::ArrayLiteral(sizes),
+          pg::ArrayLiteral(limits)));
   for (const auto& [position, item_id] : FoundFromRows(rows)) found[position].push_back(item_id);
   return found;
 }

@@ -54,8 +54,8 @@ using SizeKey = std::pair<std::string, std::string>;
 [[nodiscard]] absl::StatusOr<std::map<SizeKey, std::vector<ids::Uuid>>> FindSizes(
     pg::Tx& tx, const std::set<SizeKey>& sizes);
 
-// Free items of one product in one of some sizes, oldest purchase first, at most `limit` of each
-// size.
+// Free items of one product in one of some sizes, oldest purchase first, those without a purchase
+// date last; of each size at most `limit` with a date and `limit` without.
 struct ItemGroup {
   ids::Uuid product_id;
   std::vector<ids::Uuid> size_ids;

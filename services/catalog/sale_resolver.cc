@@ -108,24 +108,21 @@ class Resolution {
       if (!IsOpen(i) || product == products_.end() || size == sizes.end()) continue;
       sales_of[{product->second, size->first}].push_back(i);
     }
+    // Items that sales name exactly may be among the oldest of a group; those sales take them
+    // first.
+    const std::size_t named = NamedItems().size();
     std::vector<ItemGroup> wanted;
     for (const auto& [key, positions] : sales_of) {
       for (const std::size_t i : positions) candidates_[i].group = wanted.size();
-      wanted.push_back({key.first, sizes.at(key.second), static_cast<int>(positions.size())});
+      wanted.push_back(
+          {key.first, sizes.at(key.second), static_cast<int>(positions.size() + named)});
     }
     ASSIGN_OR_RETURN(groups_, FindAvailable(tx_, wanted));
     return absl::OkStatus();
   }
 
   absl::Status LoadItems() {
-    std::set<Uuid> ids;
-    for (const SaleCandidates& sale : candidates_) {
-      if (sale.resolved_item.has_value()) ids.insert(*sale.resolved_item);
-      if (sale.known_item.has_value()) ids.insert(*sale.known_item);
-      ids.insert(sale.by_listing.begin(), sale.by_listing.end());
-      ids.insert(sale.by_order_number.begin(), sale.by_order_number.end());
-      ids.insert(sale.by_listing_id.begin(), sale.by_listing_id.end());
-    }
+    std::set<Uuid> ids = NamedItems();
     RETURN_IF_ERROR(LockItems(tx_, ids));
     for (const std::vector<Uuid>& group : groups_) ids.insert(group.begin(), group.end());
     ASSIGN_OR_RETURN(facts_, LoadFacts(tx_, ids));
@@ -196,6 +193,19 @@ class Resolution {
     ASSIGN_OR_RETURN(const auto created, CreateProducts(tx_, products));
     products_.insert(created.begin(), created.end());
     return absl::OkStatus();
+  }
+
+  // Items that a sale refers to by itself, not by SKU and size.
+  std::set<Uuid> NamedItems() const {
+    std::set<Uuid> ids;
+    for (const SaleCandidates& sale : candidates_) {
+      if (sale.resolved_item.has_value()) ids.insert(*sale.resolved_item);
+      if (sale.known_item.has_value()) ids.insert(*sale.known_item);
+      ids.insert(sale.by_listing.begin(), sale.by_listing.end());
+      ids.insert(sale.by_order_number.begin(), sale.by_order_number.end());
+      ids.insert(sale.by_listing_id.begin(), sale.by_listing_id.end());
+    }
+    return ids;
   }
 
   bool IsOpen(std::size_t i) const {

@@ -385,6 +385,13 @@ TEST_F(InventoryTest, StatsCountStatusesAndCapital) {
   ASSERT_OK_AND_ASSIGN(stats, Call(inventory_, &Inventory::InventoryStats, request));
   EXPECT_EQ(stats.total_count(), 1);
   EXPECT_FALSE(stats.has_value());
+  request.set_filter("status = listed_ebay");
+  db_.Execute("UPDATE products.inventory SET vat_rate = 19, vat_amount = NULL");
+  ASSERT_OK_AND_ASSIGN(stats, Call(inventory_, &Inventory::InventoryStats, request));
+  EXPECT_EQ(stats.unverified_vat_count(), 1);
+  db_.Execute("UPDATE products.inventory SET vat_rate = NULL");
+  ASSERT_OK_AND_ASSIGN(stats, Call(inventory_, &Inventory::InventoryStats, request));
+  EXPECT_EQ(stats.unverified_vat_count(), 0);
 }
 
 }  // namespace

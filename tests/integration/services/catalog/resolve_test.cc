@@ -249,6 +249,57 @@ TEST_F(ResolveTest, TheResolvedSaleIsMarkedSoldByItsOrder) {
             "11111111-1111-4111-8111-111111111111 stockx_1");
 }
 
+TEST_F(ResolveTest, ASaleEndsTheListingsOfItsPlatform) {
+  const v1::InventoryItem item = MakeItem(MakeProduct("DV0982-100"), MakeSize("9"), kBought);
+  db_.Execute(absl::StrFormat(
+      "INSERT INTO products.listings (inventory_item_id, platform_id, external_listing_id, status)"
+      " SELECT '%s', p.id, l.id, l.status FROM core.platforms p, (VALUES ('stockx', 'L-1', "
+      "'active'),"
+      " ('stockx', 'L-2', 'expired'), ('ebay', 'L-3', 'active')) AS l (slug, id, status)"
+      " WHERE l.slug = p.slug",
+      item.name().substr(15)));
+  v1::MarkSoldRequest request;
+  v1::ItemSale& sale = *request.add_sales();
+  sale.set_event_id("00000000-0000-4000-8000-000000000001");
+  sale.set_inventory_item(item.name());
+  sale.mutable_order()->set_platform("platforms/stockx");
+  sale.mutable_order()->set_external_order_id("stockx_1");
+  *sale.mutable_sold_at() = At(kSold);
+
+  ASSERT_OK(Call(inventory_, &Inventory::MarkSold, request));
+
+  EXPECT_EQ(db_.QueryText("SELECT string_agg(external_listing_id || ' ' || status, ', '"
+                          " ORDER BY external_listing_id) FROM products.listings"),
+            "L-1 sold, L-2 expired, L-3 active");
+}
+
+TEST_F(ResolveTest, AnItemWithoutAPurchaseDateFitsEverySale) {
+  const std::string product = MakeProduct("DV0982-100");
+  const std::string size = MakeSize("9");
+  MakeItem(product, size, "2024-02-02T00:00:00Z");  // bought after the sale
+  const std::string undated = MakeItem(product, size, kBought).name();
+  db_.Execute("UPDATE products.inventory SET purchase_date = NULL WHERE id = '" +
+              undated.substr(15) + "'");
+
+  EXPECT_EQ(ResolveOne(1).inventory_item(), undated);
+}
+
+TEST_F(ResolveTest, ASaleThatNamesItsItemLeavesTheNextOneToOthers) {
+  const std::string product = MakeProduct("DV0982-100");
+  const std::string size = MakeSize("9");
+  const std::string named = MakeItem(product, size, kBought).name();
+  const std::string next = MakeItem(product, size, "2024-01-05T00:00:00Z").name();
+  SetExternalId(named, "stockx_order_number", "1");
+  v1::ResolveSoldItemsRequest request;
+  AddSale(request, 1, "N/A");
+  AddSale(request, 2);
+
+  ASSERT_OK_AND_ASSIGN(const auto response, Resolve(inventory_, request));
+
+  EXPECT_EQ(response.sales(0).inventory_item(), named);
+  EXPECT_EQ(response.sales(1).inventory_item(), next);
+}
+
 TEST_F(ResolveTest, BadRowsAreAllNamed) {
   v1::ResolveSoldItemsRequest request;
   EXPECT_THAT(Resolve(inventory_, request),

@@ -74,10 +74,41 @@ TEST_F(ItemLedgerTest, SellsToTheOrderThatReserved) {
   Item(ItemStatus::kInStock);
   ASSERT_THAT(ledger_.Reserve(item_, first_), IsOkAndHolds(true));
 
-  EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold),
+  // It may be the first one under its other key.
+  const OrderRef stranger = {.order_id = {}, .platform_id = platform_, .external_order_id = "7"};
+  EXPECT_THAT(ledger_.MarkSold(item_, stranger, kSold),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_RESERVED")));
   EXPECT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
   EXPECT_EQ(status(), ItemStatus::kSold);
+}
+
+TEST_F(ItemLedgerTest, TheNewestReservationGivesWayToASale) {
+  Item(ItemStatus::kInStock, 2);
+  const OrderRef third = ById(Uuid::Generate());
+  ASSERT_THAT(ledger_.Reserve(item_, first_), IsOkAndHolds(true));
+  ASSERT_THAT(ledger_.Reserve(item_, second_), IsOkAndHolds(true));
+
+  EXPECT_THAT(ledger_.MarkSold(item_, third, kSold), IsOkAndHolds(true));
+  EXPECT_FALSE(ledger_.claims()[0].is_deleted);
+  EXPECT_TRUE(ledger_.claims()[1].is_deleted);
+  EXPECT_EQ(status(), ItemStatus::kReserved);
+
+  // The order that lost its unit has nothing to give back, and none to sell once all are sold.
+  EXPECT_THAT(ledger_.Release(item_, second_, false), IsOkAndHolds(false));
+  EXPECT_THAT(ledger_.MarkSold(item_, first_, kSold), IsOkAndHolds(true));
+  EXPECT_EQ(status(), ItemStatus::kSold);
+  EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ITEM_SOLD")));
+}
+
+TEST_F(ItemLedgerTest, ASaleTakesNothingFromOtherSalesOrWhereAUnitIsFree) {
+  Item(ItemStatus::kInStock, 2);
+  ASSERT_THAT(ledger_.Reserve(item_, first_), IsOkAndHolds(true));
+
+  EXPECT_THAT(ledger_.MarkSold(item_, second_, kSold), IsOkAndHolds(true));
+
+  EXPECT_FALSE(ledger_.claims()[0].is_deleted);
+  EXPECT_EQ(status(), ItemStatus::kReserved);
 }
 
 TEST_F(ItemLedgerTest, LearnsTheOrderIdOfAnImportedSale) {
