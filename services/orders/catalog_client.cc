@@ -83,7 +83,9 @@ class GrpcCatalog final : public Catalog {
       ASSIGN_OR_RETURN(InventoryItemId item,
                        ids::IdFromName<InventoryItemId>(sale.inventory_item(), "inventoryItems",
                                                         "inventory_item"));
-      items.push_back({.item = item, .is_placeholder = sale.is_placeholder()});
+      // Not is_placeholder(): that mark stays with an item that came back and sells again.
+      items.push_back(
+          {.item = item, .is_made_for_sale = sale.match() == pb::SALE_MATCH_PLACEHOLDER});
     }
     return items;
   }

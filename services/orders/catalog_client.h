@@ -23,7 +23,8 @@ namespace lockstep::orders {
 // The item behind one sale.
 struct ResolvedItem {
   InventoryItemId item;
-  bool is_placeholder = false;  // sold already, without a known purchase
+  // Made for this very sale just now: sold to it already, and nobody knows its purchase.
+  bool is_made_for_sale = false;
 };
 
 // One change of an item on behalf of an order.

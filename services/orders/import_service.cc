@@ -101,14 +101,7 @@ absl::Status ReadChunks(rpc::StreamReader<pb::ImportReportRequest>& reader,
 
 absl::Status WithBatch(const absl::Status& status, const std::optional<ImportBatchId>& batch) {
   if (!batch.has_value()) return status;
-  ErrorBuilder error(status.code(), ReasonOf(status), MessageOf(status));
-  std::move(error).With("import_batch", ids::ResourceName("importBatches", *batch));
-  for (const char* key : {"line", "byte", "missing_columns"}) {
-    if (const std::string value = MetadataOf(status, key); !value.empty()) {
-      std::move(error).With(key, value);
-    }
-  }
-  return error.ToStatus();
+  return WithMetadata(status, "import_batch", ids::ResourceName("importBatches", *batch));
 }
 
 }  // namespace
@@ -145,12 +138,20 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Import(
 
   ContentDigest digest(header);
   if (is_answered) return Repeat(call, reader, header, digest);
-  Importer importer(parts_, options_, call.context(), std::move(platform), std::move(file_name));
+  Importer importer(parts_, options_, call.context(), std::move(platform), std::move(file_name),
+                    [&](pg::Tx& tx) -> absl::Status {
+                      ASSIGN_OR_RETURN(is_answered, IsAnswered(tx, header.request_id()));
+                      if (!is_answered) return absl::OkStatus();
+                      return Error(absl::StatusCode::kAborted, "REQUEST_ANSWERED",
+                                   "the same request was answered just now");
+                    });
   pb::ImportReportResponse response;
   absl::Status status = ReadChunks(reader, [&](const std::string& chunk) {
     digest.Update(chunk);
     return importer.Feed(chunk);
   });
+  // A twin of this call ended between the first look and the start of the batch.
+  if (is_answered) return Repeat(call, reader, header, digest);
   if (status.ok()) {
     const std::string content = digest.Finish();
     status = importer.Finish([&](pg::Tx& tx, const ImportBatch& batch) -> absl::Status {
@@ -158,9 +159,10 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Import(
       ASSIGN_OR_RETURN(
           std::optional<std::string> kept,
           request_id::Begin(tx, kPlumbing.request_results, header.request_id(), kMethod, content));
-      // A twin of this call, on another platform's turn, was faster: both have imported the same
-      // rows.
-      if (kept.has_value()) return absl::OkStatus();
+      if (kept.has_value()) {
+        ASSIGN_OR_RETURN(response, ParseKept(*kept));
+        return absl::OkStatus();
+      }
       return request_id::Finish(tx, kPlumbing.request_results, header.request_id(),
                                 response.SerializeAsString());
     });

@@ -77,8 +77,7 @@ absl::Status AddNew(const ReportRow& row, const ResolvedItem& item, const Platfo
                   {ProblemFrom(with_profit.status(), "")});
     return absl::OkStatus();
   }
-  // A placeholder was made for this sale and is sold from the start.
-  if (!item.is_placeholder) {
+  if (!item.is_made_for_sale) {
     writes.events.push_back(ItemEvent(*with_profit, ItemEffect::kSold));
   }
   writes.Record(row, ImportOutcome::kInserted, with_profit->id);
@@ -135,7 +134,7 @@ absl::StatusOr<Known> Learn(pg::Tx& tx, const PreparedSet& set) {
     if (target.existing.has_value()) {
       ids.push_back(*target.existing);
       payloads.push_back(set.rows[target.row].payload);
-    } else if (!target.item.is_placeholder) {
+    } else if (!target.item.is_made_for_sale) {
       items.push_back(target.item.item);
     }
   }

@@ -33,12 +33,13 @@ absl::StatusOr<ImportCounts> CommitOrRetry(const ImportParts& parts, const Conte
 }  // namespace
 
 Importer::Importer(ImportParts parts, ImporterOptions options, Context context, Platform platform,
-                   std::string file_name)
+                   std::string file_name, std::function<absl::Status(pg::Tx&)> may_begin)
     : parts_(std::move(parts)),
       options_(options),
       context_(std::move(context)),
       platform_(std::move(platform)),
-      file_name_(std::move(file_name)) {}
+      file_name_(std::move(file_name)),
+      may_begin_(std::move(may_begin)) {}
 
 Importer::~Importer() {
   if (prepare_.valid()) prepare_.wait();
@@ -67,9 +68,13 @@ absl::Status Importer::OnRow(const csv::Row& row) {
 
 absl::Status Importer::Open(const csv::Row& row) {
   ASSIGN_OR_RETURN(StockxReport report, StockxReport::FromHeader(row.fields));
-  ASSIGN_OR_RETURN(batch_, parts_.pool.Write(context_, [&](pg::Tx& tx) {
-    return BeginBatch(tx, platform_.slug, file_name_, options_.lease);
-  }));
+  ASSIGN_OR_RETURN(batch_,
+                   parts_.pool.Write(context_, [&](pg::Tx& tx) -> absl::StatusOr<ImportBatchId> {
+                     ASSIGN_OR_RETURN(ImportBatchId batch,
+                                      BeginBatch(tx, platform_.slug, file_name_, options_.lease));
+                     if (may_begin_) RETURN_IF_ERROR(may_begin_(tx));
+                     return batch;
+                   }));
   Killpoint("orders.import.batch_opened");
   report_ = std::move(report);
   last_sign_ = absl::Now();

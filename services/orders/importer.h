@@ -48,9 +48,11 @@ struct ImportParts {
 // One import. Used by one thread.
 class Importer {
  public:
-  // `file_name` is for people.
+  // `file_name` is for people. `may_begin` (may be empty) is asked in the transaction that opens
+  // the batch, when no other import of the platform runs any more; an error from it ends the import
+  // before it began.
   Importer(ImportParts parts, ImporterOptions options, Context context, Platform platform,
-           std::string file_name);
+           std::string file_name, std::function<absl::Status(pg::Tx&)> may_begin);
   ~Importer();
   Importer(const Importer&) = delete;
   Importer& operator=(const Importer&) = delete;
@@ -89,6 +91,7 @@ class Importer {
   const Context context_;
   const Platform platform_;
   const std::string file_name_;
+  const std::function<absl::Status(pg::Tx&)> may_begin_;
 
   csv::Parser parser_;
   std::optional<StockxReport> report_;

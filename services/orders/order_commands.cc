@@ -149,6 +149,10 @@ absl::StatusOr<Order> UpdateOrder(pg::Tx& tx, const OrderId& id, const OrderPatc
   if (order.status == OrderStatus::kCompleted && !order.sold_at.has_value()) {
     return InvalidField("order.sold_at", "SALE_TIME_MISSING", "a completed order needs a time");
   }
+  if (patch.sold_at.has_value() && order.sold_at.has_value() && order.payout_date.has_value() &&
+      *order.payout_date < *order.sold_at) {
+    return InvalidField("order.sold_at", "PAYOUT_BEFORE_SALE", "must not be after the payout");
+  }
   if (ChangesFigures(patch)) {
     ASSIGN_OR_RETURN(std::optional<Purchase> purchase, ReadPurchase(tx, order.inventory_item_id));
     // A payout that arrived is a fact; otherwise the proceeds follow from the figures (F3).
@@ -240,10 +244,14 @@ absl::StatusOr<RecordedPayoutResult> RecordPayout(pg::Tx& tx, const OrderId& id,
     ASSIGN_OR_RETURN(result.difference, money::Subtract(payout.amount, *order.net_proceeds));
     if (std::abs(result.difference->minor()) > 1) result.warnings.emplace_back("PAYOUT_DIFFERS");
   }
+  JsonObject details;
+  // Orders of the legacy data have a payout without an event that would tell of it.
+  if (order.payout_date.has_value() && order.payout_date != payout.payout_date) {
+    details.Text("previous_payout_date", time::FormatRfc3339(*order.payout_date));
+  }
   order.payout_received = true;
   order.payout_date = payout.payout_date;
   RETURN_IF_ERROR(SaveOrder(tx, order));
-  JsonObject details;
   details.Text("amount", payout.amount.ToDecimalText())
       .Text("currency", payout.amount.currency().code())
       .Text("payout_date", time::FormatRfc3339(payout.payout_date));

@@ -320,13 +320,13 @@ absl::StatusOr<std::vector<RecordedPayout>> ReadPayouts(pg::Tx& tx, const OrderI
       tx.Query("SELECT reference, details->>'amount' AS amount, details->>'currency' AS currency,"
                " (details->>'payout_date')::timestamptz AS payout_date"
                "  FROM transactions.order_events"
-               " WHERE order_id = $1 AND kind IN ('payout', 'imported') AND reference IS NOT NULL"
+               " WHERE order_id = $1 AND kind IN ('payout', 'imported')"
                "   AND details ? 'payout_date'"
                " ORDER BY id",
                id.text()));
   std::vector<RecordedPayout> payouts;
   for (const pg::Row row : rows) {
-    payouts.push_back({.reference = row.Text("reference"),
+    payouts.push_back({.reference = row.OptionalText("reference").value_or(""),
                        .amount = row.OptionalText("amount").value_or(""),
                        .currency = row.OptionalText("currency").value_or(""),
                        .payout_date = row.Get<absl::Time>("payout_date")});

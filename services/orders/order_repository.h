@@ -81,9 +81,9 @@ struct OrderEvent {
 
 // A payout that RecordPayout or an import has recorded.
 struct RecordedPayout {
-  std::string reference;
-  std::string amount;    // decimal text
-  std::string currency;  // ISO 4217 code
+  std::string reference;  // "" when a report told of it without an invoice number
+  std::string amount;     // decimal text
+  std::string currency;   // ISO 4217 code
   absl::Time payout_date;
 };
 // All of them, oldest first: an import may come after RecordPayout and tell of the same money with

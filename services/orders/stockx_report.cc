@@ -89,7 +89,8 @@ constexpr std::size_t kLongestCountry = 100;
 constexpr std::size_t kLongestCity = 200;
 
 std::string_view Trim(std::string_view text) {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  // What the catalog takes for white space.
+  const auto is_blank = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;

@@ -86,6 +86,23 @@ TEST_F(ImportItemsTest, APayoutThatWasRecordedByHandIsStillTheSame) {
               StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
 }
 
+TEST_F(ImportItemsTest, APayoutWithoutAnInvoiceNumberIsAPayout) {
+  ReportBuilder::Row row = ReportBuilder::Standard(Number(0));
+  row["Invoice Number"] = "";
+  ReportBuilder report;
+  report.Add(row);
+  ASSERT_OK(Import(report.text()));
+  pb::RecordPayoutRequest request;
+  request.set_name("orders/" + database_.QueryText("SELECT id FROM transactions.orders"));
+  request.mutable_amount()->set_currency_code("EUR");
+  request.mutable_amount()->set_units(1);
+  request.mutable_payout_date()->set_seconds(1'909'467'200);
+  request.set_reference("bank-1");
+
+  EXPECT_THAT(Call(*orders_, &pb::OrderService::Stub::RecordPayout, request),
+              StatusIs(absl::StatusCode::kAlreadyExists, Reason("PAYOUT_RECORDED")));
+}
+
 TEST_F(ImportItemsTest, SellsAnItemOnce) {
   const std::string item = NewItem();
   ASSERT_OK(Create("stockx_" + Number(0), item, 100, "2024-03-01T12:00:00Z"));

@@ -2,8 +2,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "nlohmann/json.hpp"
 #include "tests/integration/services/orders/import_fixture.h"
@@ -156,6 +158,18 @@ TEST_F(ImportTest, QuarantinesBadRowsAndGoesOn) {
   EXPECT_EQ(database_.QueryText("SELECT count(*) FROM transactions.orders"), "14");
 }
 
+TEST_F(ImportTest, WhiteSpaceIsNoItemName) {
+  ReportBuilder::Row row = ReportBuilder::Standard(Number(0));
+  row["Item"] = "\f\v";
+  ReportBuilder report;
+  report.Add(row).Add(ReportBuilder::Standard(Number(1)));
+
+  ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, Import(report.text()));
+
+  EXPECT_EQ(batch.quarantined_count(), 1);
+  EXPECT_EQ(batch.inserted_count(), 1);
+}
+
 TEST_F(ImportTest, AWrongHeaderOrEncodingRefusesTheFile) {
   EXPECT_THAT(Import("a,b,c\n1,2,3\n"),
               StatusIs(absl::StatusCode::kInvalidArgument, Reason("REPORT_COLUMNS_MISSING")));
@@ -250,6 +264,28 @@ TEST_F(ImportTest, TheSameRequestGetsTheSameAnswer) {
   EXPECT_EQ(database_.QueryText("SELECT count(*) FROM transactions.import_batches"), "1");
   EXPECT_THAT(Import(ReportOf(4), id),
               StatusIs(absl::StatusCode::kInvalidArgument, Reason("REQUEST_ID_REUSED")));
+}
+
+TEST_F(ImportTest, EqualRequestsAtOnceHaveOneEffectAndOneAnswer) {
+  const std::string id = ids::Uuid::Generate().text();
+  std::vector<absl::StatusOr<pb::ImportBatch>> answers(8, absl::UnknownError("no answer"));
+  std::vector<std::thread> threads;
+  for (auto& answer : answers) {
+    threads.emplace_back([&] { answer = Import(ReportOf(3), id); });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  std::set<std::string> different;
+  for (const auto& answer : answers) {
+    if (answer.ok()) {
+      different.insert(answer->SerializeAsString());
+    } else {
+      EXPECT_THAT(answer,
+                  StatusIs(absl::StatusCode::kFailedPrecondition, Reason("IMPORT_RUNNING")));
+    }
+  }
+  EXPECT_EQ(different.size(), 1U);
+  EXPECT_EQ(database_.QueryText("SELECT count(*) FROM transactions.import_batches"), "1");
 }
 
 TEST_F(ImportTest, AStreamWithoutHeaderIsRefused) {

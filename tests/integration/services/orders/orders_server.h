@@ -34,8 +34,9 @@ using ::lockstep::testing::Call;
 
 namespace pb = lockstep::orders::v1;
 
-// Keeps items and claims as the real catalog does, in plain SQL. Every sale without an item gets a
-// placeholder.
+// Stands in for the catalog with as much of its rules as most tests of orders need, in plain SQL:
+// every sale without an item gets a placeholder, and a sale marks whatever item it names. Tests
+// about who gets which item use the real one (with_catalog_test.cc).
 class SqlCatalog final : public Catalog {
  public:
   explicit SqlCatalog(pg::Pool& pool) : pool_(pool) {}
@@ -64,7 +65,7 @@ class SqlCatalog final : public Catalog {
                      pg::ArrayLiteral(ids), platform)
               .status());
       ASSIGN_OR_RETURN(pg::Result rows,
-                       tx.Query("SELECT c.inventory_item_id, c.status = 'sold' AS is_placeholder"
+                       tx.Query("SELECT c.inventory_item_id, c.status = 'sold' AS is_sold"
                                 "  FROM unnest($1::text[]) WITH ORDINALITY AS u (id, position)"
                                 "  JOIN products.item_orders c ON c.external_order_id = u.id"
                                 "  JOIN core.platforms p ON p.id = c.platform_id AND p.slug = $2"
@@ -73,7 +74,7 @@ class SqlCatalog final : public Catalog {
       std::vector<ResolvedItem> items;
       for (const pg::Row row : rows) {
         ASSIGN_OR_RETURN(InventoryItemId id, InventoryItemId::Parse(row.Text("inventory_item_id")));
-        items.push_back({.item = id, .is_placeholder = row.Get<bool>("is_placeholder")});
+        items.push_back({.item = id, .is_made_for_sale = row.Get<bool>("is_sold")});
       }
       return items;
     });
@@ -144,15 +145,21 @@ class SqlCatalog final : public Catalog {
 
 class OrdersServer : public ::testing::Test {
  protected:
-  OrdersServer()
+  using MakeCatalog =
+      std::function<std::unique_ptr<Catalog>(const lockstep::testing::TestDatabase&)>;
+
+  // Orders talk to what `make_catalog` makes; without it to catalog_.
+  explicit OrdersServer(const MakeCatalog& make_catalog = nullptr)
       : database_(lockstep::testing::TestDatabase::CreateMigrated()),
         pool_({.database_url = database_.url("orders_app"), .size = 8}),
         catalog_pool_({.database_url = database_.url("catalog_app"), .size = 2}),
         catalog_(catalog_pool_),
+        own_catalog_(make_catalog ? make_catalog(database_) : nullptr),
+        used_catalog_(own_catalog_ ? *own_catalog_ : catalog_),
         signer_(pool_, kPlumbing.signing_keys),
         runner_({.service = "orders", .workers = 8}),
         order_service_(pool_, pool_, signer_, runner_, nullptr),
-        import_service_({.pool = pool_, .catalog = catalog_, .notify = nullptr},
+        import_service_({.pool = pool_, .catalog = used_catalog_, .notify = nullptr},
                         {.set_size = 10, .lease = absl::Seconds(2)}, signer_, runner_) {
     database_.Execute(
         "INSERT INTO products.categories (name, slug) SELECT 'Test', 'test'"
@@ -254,7 +261,7 @@ class OrdersServer : public ::testing::Test {
   absl::StatusOr<int> Deliver() {
     outbox::DispatcherOptions options;
     options.backoff_initial = absl::Milliseconds(1);
-    outbox::Dispatcher dispatcher(pool_, kPlumbing.outbox, DeliverTo(catalog_), options);
+    outbox::Dispatcher dispatcher(pool_, kPlumbing.outbox, DeliverTo(used_catalog_), options);
     int delivered = 0;
     while (true) {
       absl::StatusOr<outbox::Dispatcher::BatchResult> batch =
@@ -293,6 +300,8 @@ class OrdersServer : public ::testing::Test {
   pg::Pool pool_;
   pg::Pool catalog_pool_;
   SqlCatalog catalog_;
+  std::unique_ptr<Catalog> own_catalog_;
+  Catalog& used_catalog_;
   paging::PageSigner signer_;
   rpc::Runner runner_;
   OrderService order_service_;
