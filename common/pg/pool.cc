@@ -156,7 +156,8 @@ absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
                                   const std::function<absl::Status(Tx&)>& function) {
   ASSIGN_OR_RETURN(Session session, Acquire(context));
   session.connection->SetIoDeadline(context.deadline() + kServerGrace);
-  const auto target = std::make_shared<Canceller::Target>(*session.connection);
+  const auto target =
+      std::make_shared<Canceller::Target>(*session.connection, options.cancel_grace);
   const auto on_cancel = context.OnCancel([this, target] { canceller.Request(target); });
   std::optional<LostCommit> lost;
   absl::Status status = InTransaction(session, context, mode, function, lost);

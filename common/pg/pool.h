@@ -85,6 +85,8 @@ struct PoolOptions {
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration retry_backoff =
       absl::Milliseconds(5);  // doubles, with jitter, up to 16 times this
+  // How long a cancelled statement may take to end before its connection is given up.
+  absl::Duration cancel_grace = absl::Seconds(2);
   // How long an unknown COMMIT is asked about beyond the call's own deadline or cancellation:
   // knowing is worth a late answer.
   absl::Duration resolve_grace = absl::Seconds(3);

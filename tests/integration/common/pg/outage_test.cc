@@ -78,5 +78,47 @@ TEST_F(OutageTest, DoesNotTakeTheCommitOfAnotherTransactionForItsOwn) {
                     StatusIs(absl::StatusCode::kUnavailable, Reason("DATABASE_UNREACHABLE"))));
 }
 
+// Nobody takes the request to cancel, and the statement runs on: the calls end all the same, and so
+// does the pool.
+TEST_F(OutageTest, CancelledCallsEndAlthoughTheServerTakesNoRequest) {
+  PoolOptions options = Options();
+  options.cancel_grace = absl::Milliseconds(200);
+  Pool pool(options);
+  const pid_t postmaster = cluster_.postmaster_pid();
+  ASSERT_GT(postmaster, 0);
+  ASSERT_OK_AND_ASSIGN(const auto observer, Open());
+  const Context context = Context::WithTimeout(absl::Minutes(30));
+  std::array<absl::Status, 2> outcomes;
+  std::array<std::thread, 2> callers;
+  for (std::size_t i = 0; i < callers.size(); ++i) {
+    callers[i] = std::thread([&, i] {
+      outcomes[i] =
+          pool.Read(context, [](Tx& tx) { return tx.Execute("SELECT pg_sleep(600)").status(); });
+    });
+  }
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  std::int64_t sleeping = 0;
+  while (sleeping < 2 && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(5));
+    const auto result =
+        observer->Query("SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    if (result.ok()) sleeping = (*result)[0].Get<std::int64_t>("n");
+  }
+  EXPECT_EQ(sleeping, 2);
+
+  kill(postmaster, SIGSTOP);
+  const absl::Time cancelled_at = absl::Now();
+  context.Cancel();
+  for (std::thread& caller : callers) caller.join();
+
+  EXPECT_LT(absl::Now() - cancelled_at, absl::Seconds(5));
+  for (const absl::Status& outcome : outcomes) {
+    EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kCancelled, Reason("CALL_CANCELLED")));
+  }
+  kill(postmaster, SIGCONT);
+  EXPECT_OK(pool.Read(Context::WithTimeout(absl::Seconds(20)),
+                      [](Tx& tx) { return tx.Execute("SELECT 1").status(); }));
+}
+
 }  // namespace
 }  // namespace lockstep::pg
