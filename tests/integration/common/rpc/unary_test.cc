@@ -166,6 +166,15 @@ TEST(Unary, RefusesAtOnceWhenTheQueueIsFull) {
   EXPECT_NE(raw.error_details().find("google.rpc.RetryInfo"), std::string::npos);
 }
 
+// Clients may repeat UNAVAILABLE elsewhere at once.
+TEST(Unary, SaysThatItStopsWhenItsWorkersAreGone) {
+  EchoServer server;
+  server.runner.Stop();
+
+  EXPECT_THAT(server.Echo("x"),
+              StatusIs(absl::StatusCode::kUnavailable, Reason("SERVER_STOPPING")));
+}
+
 TEST(Unary, DoesNotRunACallThatWasCancelledWhileItWaited) {
   EchoServer server;
   std::atomic<bool> has_run = false;
