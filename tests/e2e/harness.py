@@ -6,6 +6,7 @@ LOCKSTEP_SOURCE_DIR and LOCKSTEP_BINARY_DIR. Run a test by hand with `ctest -R e
 
 import contextlib
 import importlib
+import itertools
 import json
 import os
 import pathlib
@@ -50,10 +51,22 @@ def wait_until(condition, what, seconds=30.0):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+_port_tries = itertools.count(os.getpid() % 1000)
+
+
+def free_port_base():
+    """A port that the four above it follow, all free now, and below those that the kernel hands out by itself: one of
+    these would soon be the end of some service's own connection. No two calls of a program get the same."""
+    for attempt in itertools.islice(_port_tries, 1200):
+        base = 20000 + attempt * 10 % 12000
+        with contextlib.ExitStack() as stack:
+            try:
+                for offset in range(1, 5):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
+                return base
+            except OSError:
+                continue
+    raise AssertionError("no four free ports in a row")
 
 
 class Protos:
@@ -141,7 +154,8 @@ class Suite:
 
     def __init__(self):
         self.name = "e2e_" + uuid.uuid4().hex[:12]
-        self.ports = {service: free_port() for service in SERVICES}
+        base = free_port_base()
+        self.ports = {service: base + offset for offset, service in enumerate(SERVICES, start=1)}
         self.processes = {}
         self.logs = tempfile.TemporaryDirectory(prefix="lockstep-e2e-")
 

@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -14,24 +13,11 @@ import unittest
 
 import grpc
 
-from harness import SOURCE, Client, Protos, wait_until
+from harness import SOURCE, Client, Protos, free_port_base, wait_until
 
 # CTest ends the program after 600 seconds, with what it started still running: everything, and then its end, must fit.
 BUDGET_SECONDS = 500
 CLEANUP_SECONDS = 40
-
-
-def free_port_base():
-    """A port that the four above it follow, all free now, and below those that the kernel hands out by itself."""
-    for base in range(20000 + os.getpid() % 1000 * 10, 32000, 10):
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in range(1, 5):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-                return base
-            except OSError:
-                continue
-    raise AssertionError("no four free ports in a row")
 
 
 def is_dead(pid):
