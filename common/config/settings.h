@@ -3,9 +3,9 @@
 //
 //   config::Settings settings("lockstep-orders", "Orders of every marketplace.");
 //   settings.Add("listen", &options.listen, "Address of the gRPC server.");
-//   settings.Add("drain_timeout", &options.drain_timeout, "Longest wait for running calls at
-//   shutdown."); settings.AddSecret("database_url", &options.database_url, "libpq connection
-//   string.").Required(); if (std::optional<int> code = settings.Load(argc, argv)) return *code;
+//   settings.Add("drain_timeout", &options.drain_timeout, "Longest wait for running calls.");
+//   settings.AddSecret("database_url", &options.database_url, "libpq string.").Required();
+//   if (std::optional<int> code = settings.Load(argc, argv)) return *code;
 //
 // The setting `drain_timeout` is the flag --drain-timeout, the key "drain_timeout" of the JSON file
 // given with --config (or LOCKSTEP_CONFIG), and the variable LOCKSTEP_DRAIN_TIMEOUT. Unknown flags

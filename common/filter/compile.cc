@@ -151,7 +151,9 @@ class Compiler {
                                           const std::string& value) {
     const auto literal = internal::ReadTime(value);
     if (!literal.has_value()) {
-      return Mismatch(node, "an RFC 3339 time with an offset, or a date (YYYY-MM-DD)");
+      return Mismatch(
+          node,
+          "an RFC 3339 time with an offset, in the years 1 to 9999 of UTC, or a date (YYYY-MM-DD)");
     }
     const auto compare = [&](Comparator comparator, pg::Param time) {
       return Plain(field.sql, comparator, std::move(time), "timestamptz");

@@ -78,8 +78,9 @@ class Filter {
   // REQUIRES: !empty().
   const Node& root() const { return roots_.front(); }
 
-  // The same text for filters that differ only in spacing, quoting and needless brackets. For
-  // digests; not meant to be parsed again.
+  // The same text for filters that differ only in spacing, quoting and brackets around one term or
+  // the whole. Brackets that group what AND (or OR) would join anyway make another one:
+  // `(a = 1 AND b = 2) AND c = 3`. For digests; not meant to be parsed again.
   std::string CanonicalText() const;
   // The names of the fields that occur, so that a repository can leave out joins.
   std::set<std::string> FieldNames() const;

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "common/filter/internal.h"
+#include "common/time/time.h"
 
 namespace lockstep::filter::internal {
 namespace {
@@ -67,6 +68,8 @@ std::optional<TimeLiteral> ReadTime(std::string_view text) {
   absl::Time instant;
   std::string error;
   if (!absl::ParseTime(absl::RFC3339_full, upper, &instant, &error)) return std::nullopt;
+  // The offset can lead out of the years that the digits are in.
+  if (!time::CheckRange(instant).ok()) return std::nullopt;
   return TimeLiteral{instant, absl::CivilDay()};
 }
 

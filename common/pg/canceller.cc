@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/time/time.h"
+#include "absl/time/clock.h"
 
 namespace lockstep::pg {
 namespace {
@@ -18,8 +18,9 @@ bool Canceller::Target::Release() {
 bool Canceller::Target::Cancel() {
   absl::MutexLock lock(&mu_);
   if (connection_ == nullptr) return false;
+  if (!is_cancel_sent_) connection_->LimitWaits(absl::Now() + grace_);
   is_cancel_sent_ = true;
-  connection_->Cancel();
+  connection_->Cancel(absl::ZeroDuration());
   return true;
 }
 

@@ -1,5 +1,5 @@
-// Ends statements on behalf of callers that gave up. Cancelling opens a connection of its own and
-// may block, so it happens on a thread of its own, never on the thread that noticed.
+// Ends statements on behalf of callers that gave up, on a thread of its own, never on the thread
+// that noticed. Nothing here waits for the server: one that does not answer costs its connection.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "common/pg/connection.h"
 
 namespace lockstep::pg {
@@ -15,10 +16,13 @@ namespace lockstep::pg {
 class Canceller {
  public:
   // A connection while somebody works on it. Release() must be called before the connection is used
-  // for anything else; afterwards no cancel request of ours is under way.
+  // for anything else, or ends.
   class Target {
    public:
-    explicit Target(Connection& connection) : connection_(&connection) {}
+    // Should the server not end the statement within `grace` after the first request, the
+    // connection is given up.
+    Target(Connection& connection, absl::Duration grace)
+        : grace_(grace), connection_(&connection) {}
     // True when a cancel request was sent: the connection must then not be reused, since the
     // request may reach the server late and hit the next statement.
     bool Release();
@@ -28,7 +32,8 @@ class Canceller {
     // False when the work is over.
     bool Cancel();
 
-    absl::Mutex mu_;
+    const absl::Duration grace_;
+    absl::Mutex mu_;  // never held while waiting for the server: Release() would wait as well
     Connection* connection_ ABSL_GUARDED_BY(mu_);
     bool is_cancel_sent_ ABSL_GUARDED_BY(mu_) = false;
   };

@@ -18,6 +18,8 @@ namespace {
 
 // More distinct statements than this come from generated SQL (filters); they are sent unprepared.
 constexpr std::size_t kMaxPreparedStatements = 256;
+// How soon a wait notices that another thread has limited it.
+constexpr absl::Duration kLookInterval = absl::Milliseconds(100);
 
 std::string FieldOf(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
@@ -91,7 +93,6 @@ struct Connection::StatementCache {
 };
 
 void Connection::Deleter::operator()(pg_conn* connection) const { PQfinish(connection); }
-void Connection::CancelDeleter::operator()(pg_cancel* cancel) const { PQfreeCancel(cancel); }
 
 Connection::Connection() = default;
 Connection::~Connection() = default;
@@ -138,7 +139,7 @@ absl::Status Connection::Connect(const ConnectionOptions& options) {
     return ConnectionFailure(SqlStateOfConnectError(message), message);
   }
   backend_pid_ = PQbackendPID(raw);
-  cancel_.reset(PQgetCancel(raw));
+  cancel_ = std::make_unique<CancelRequest>(raw);
   PQsetNoticeProcessor(
       raw,
       [](void* self, const char* text) {
@@ -170,12 +171,19 @@ absl::Status Connection::AfterSend(int sent) {
   return absl::OkStatus();
 }
 
+bool Connection::AwaitInput() {
+  while (true) {
+    const absl::Time deadline = std::min(io_deadline_, absl::FromUnixMicros(wait_limit_us_));
+    const absl::Time look = std::min(deadline, absl::Now() + kLookInterval);
+    if (WaitFor(PQsocket(connection_.get()), POLLIN, look)) return true;
+    if (absl::Now() >= deadline) return false;
+  }
+}
+
 absl::StatusOr<pg_result*> Connection::NextResult() {
   PGconn* raw = connection_.get();
   while (PQisBusy(raw) != 0) {
-    if (!WaitFor(PQsocket(raw), POLLIN, io_deadline_)) {
-      return Lost("no answer from the server in time");
-    }
+    if (!AwaitInput()) return Lost("no answer from the server in time");
     if (PQconsumeInput(raw) == 0) break;  // PQgetResult reports why
   }
   pg_result* result = PQgetResult(raw);
@@ -380,9 +388,8 @@ absl::Status Connection::Commit() {
                "an earlier statement of the transaction failed, so nothing was changed");
 }
 
-void Connection::Cancel() {
-  char reason[256];
-  if (cancel_ != nullptr) PQcancel(cancel_.get(), reason, sizeof(reason));
+void Connection::Cancel(absl::Duration wait) {
+  if (cancel_ != nullptr) cancel_->Send(wait);
 }
 
 bool Connection::is_in_failed_transaction() const {

@@ -2,8 +2,10 @@
 // stays lost, since its state (role, settings, locks) would silently be gone.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,9 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/pg/cancel_request.h"
 #include "common/pg/value.h"
 
-struct pg_cancel;
 struct pg_conn;
 
 namespace lockstep::pg {
@@ -30,8 +32,8 @@ struct ConnectionOptions {
   std::string session_setup;
 };
 
-// Not thread-safe, except Cancel() and backend_pid(), which any thread may call while the
-// connection lives.
+// Not thread-safe, except Cancel(), LimitWaits() and backend_pid(), which any thread may call while
+// the connection lives.
 class Connection {
  public:
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Connection>> Open(
@@ -77,13 +79,15 @@ class Connection {
   // Every wait for the server ends at this time at the latest; then the connection counts as lost.
   // Default: never.
   void SetIoDeadline(absl::Time deadline) { io_deadline_ = deadline; }
+  // The same from any thread and for good: also a wait that has begun ends then.
+  void LimitWaits(absl::Time deadline) { wait_limit_us_ = absl::ToUnixMicros(deadline); }
   // Called after a message was handed to the network and before its answer is awaited: where fault
   // tests kill.
   void SetAfterSendHook(std::function<void()> hook) { after_send_ = std::move(hook); }
 
-  // Asks the server to end the running statement. Thread-safe; opens its own short connection; may
-  // block for it.
-  void Cancel();
+  // Asks the server to end the running statement, over a short connection of its own. Thread-safe;
+  // waits at most `wait` for the server to have been told, and goes on trying after that.
+  void Cancel(absl::Duration wait = absl::Seconds(1));
   int backend_pid() const { return backend_pid_; }
   bool is_lost() const { return is_lost_; }
   // The open transaction has failed and only ROLLBACK is possible.
@@ -99,26 +103,26 @@ class Connection {
   struct Deleter {
     void operator()(pg_conn* connection) const;
   };
-  struct CancelDeleter {
-    void operator()(pg_cancel* cancel) const;
-  };
   struct StatementCache;
 
   Connection();
   absl::Status Connect(const ConnectionOptions& options);
   // The next result of what was sent; nullptr when there is none left.
   absl::StatusOr<pg_result*> NextResult();
+  // False when no input came in time.
+  bool AwaitInput();
   absl::StatusOr<Result> OnlyResult();
   absl::Status AfterSend(int sent);
   absl::Status Lost(std::string_view what);
   absl::StatusOr<const std::string*> PreparedName(const std::string& sql);
 
   std::unique_ptr<pg_conn, Deleter> connection_;
-  std::unique_ptr<pg_cancel, CancelDeleter> cancel_;
+  std::unique_ptr<CancelRequest> cancel_;
   std::unique_ptr<StatementCache> prepared_;  // null when statements are not prepared
   std::function<void(std::string_view)> notice_handler_;
   std::function<void()> after_send_;
   absl::Time io_deadline_ = absl::InfiniteFuture();
+  std::atomic<std::int64_t> wait_limit_us_ = std::numeric_limits<std::int64_t>::max();
   int backend_pid_ = 0;
   int completed_statements_ = 0;
   bool is_lost_ = false;

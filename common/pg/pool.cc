@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "common/killpoint/killpoint.h"
 #include "common/pg/canceller.h"
+#include "common/pg/lost_commit.h"
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -20,17 +21,9 @@ namespace {
 // The server is told the deadline too; ours comes a little later, so that its clear error usually
 // arrives first.
 constexpr absl::Duration kServerGrace = absl::Seconds(2);
-// How long an unknown COMMIT is asked about beyond the call's own deadline: knowing is worth a late
-// answer.
-constexpr absl::Duration kResolveGrace = absl::Seconds(3);
 constexpr absl::Duration kLongestStatement = absl::Hours(24);
 
-absl::Status Unreachable(std::string_view message) {
-  return Error(absl::StatusCode::kUnavailable, "DATABASE_UNREACHABLE", message)
-      .RetryAfter(std::chrono::seconds(1));
-}
-
-std::string BeginMessage(bool is_write, absl::Duration remaining) {
+std::string BeginMessage(bool is_write, bool asks_for_life, absl::Duration remaining) {
   const int64_t timeout_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(remaining), 1,
                                                  absl::ToInt64Milliseconds(kLongestStatement));
   std::string message = is_write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -38,6 +31,7 @@ std::string BeginMessage(bool is_write, absl::Duration remaining) {
   message += "; SET LOCAL statement_timeout = " + std::to_string(timeout_ms);
   // The id is needed should the answer to COMMIT be lost, and then it is too late to ask for it.
   if (is_write) message += "; SELECT pg_current_xact_id()::text AS xid";
+  if (is_write && asks_for_life) message += std::string(", ") + kServerLifeSql + " AS server_life";
   return message;
 }
 
@@ -71,12 +65,22 @@ absl::StatusOr<std::optional<Row>> Tx::MaybeOf(absl::StatusOr<Result> result) {
   return std::optional<Row>(std::move(row));
 }
 
+namespace {
+
+struct Session {
+  std::unique_ptr<Connection> connection;
+  // Of the server, asked for by the first write: see LostCommit.
+  std::string server_life = {};
+};
+
+}  // namespace
+
 struct Pool::State {
   explicit State(PoolOptions pool_options) : options(std::move(pool_options)) {}
 
   const PoolOptions options;
   absl::Mutex mu;
-  std::vector<std::unique_ptr<Connection>> idle ABSL_GUARDED_BY(mu);
+  std::vector<Session> idle ABSL_GUARDED_BY(mu);
   int open ABSL_GUARDED_BY(mu) = 0;  // borrowed, idle, or being opened
   int waiting ABSL_GUARDED_BY(mu) = 0;
   absl::Mutex ping_mu;
@@ -92,16 +96,17 @@ struct Pool::State {
     return connection;
   }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Acquire(const Context& context);
-  void Return(std::unique_ptr<Connection> connection, bool is_reusable);
+  absl::StatusOr<Session> Acquire(const Context& context);
+  void Return(Session session, bool is_reusable);
   absl::Status RunOnce(const Context& context, Mode mode,
                        const std::function<absl::Status(Tx&)>& function);
-  absl::Status InTransaction(Connection& connection, const Context& context, Mode mode,
-                             const std::function<absl::Status(Tx&)>& function);
-  absl::Status ResolveCommit(const Context& context, const std::string& xid);
+  // Sets `lost` when nobody knows yet whether it was committed.
+  absl::Status InTransaction(Session& session, const Context& context, Mode mode,
+                             const std::function<absl::Status(Tx&)>& function,
+                             std::optional<LostCommit>& lost);
 };
 
-absl::StatusOr<std::unique_ptr<Connection>> Pool::State::Acquire(const Context& context) {
+absl::StatusOr<Session> Pool::State::Acquire(const Context& context) {
   RETURN_IF_ERROR(context.Check());
   const auto wake = context.OnCancel([this] { absl::MutexLock lock(&mu); });
   {
@@ -121,9 +126,9 @@ absl::StatusOr<std::unique_ptr<Connection>> Pool::State::Acquire(const Context& 
           .RetryAfter(std::chrono::seconds(1));
     }
     if (!idle.empty()) {
-      auto connection = std::move(idle.back());
+      Session session = std::move(idle.back());
       idle.pop_back();
-      return connection;
+      return session;
     }
     ++open;
   }
@@ -131,30 +136,38 @@ absl::StatusOr<std::unique_ptr<Connection>> Pool::State::Acquire(const Context& 
   if (!connection.ok()) {
     absl::MutexLock lock(&mu);
     --open;
+    return connection.status();
   }
-  return connection;
+  return Session{*std::move(connection)};
 }
 
-void Pool::State::Return(std::unique_ptr<Connection> connection, bool is_reusable) {
-  if (!is_reusable || connection->is_lost() || connection->is_in_transaction()) {
-    connection.reset();  // closing may take a moment: outside the lock
+void Pool::State::Return(Session session, bool is_reusable) {
+  if (!is_reusable || session.connection->is_lost() || session.connection->is_in_transaction()) {
+    session.connection.reset();  // closing may take a moment: outside the lock
     absl::MutexLock lock(&mu);
     --open;
     return;
   }
   absl::MutexLock lock(&mu);
-  idle.push_back(std::move(connection));
+  idle.push_back(std::move(session));
 }
 
 absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
                                   const std::function<absl::Status(Tx&)>& function) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Acquire(context));
-  connection->SetIoDeadline(context.deadline() + kServerGrace);
-  const auto target = std::make_shared<Canceller::Target>(*connection);
+  ASSIGN_OR_RETURN(Session session, Acquire(context));
+  session.connection->SetIoDeadline(context.deadline() + kServerGrace);
+  const auto target =
+      std::make_shared<Canceller::Target>(*session.connection, options.cancel_grace);
   const auto on_cancel = context.OnCancel([this, target] { canceller.Request(target); });
-  absl::Status status = InTransaction(*connection, context, mode, function);
+  std::optional<LostCommit> lost;
+  absl::Status status = InTransaction(session, context, mode, function, lost);
   const bool was_cancelled = target->Release();
-  Return(std::move(connection), !was_cancelled && !IsStalePlan(status));
+  Return(std::move(session), !was_cancelled && !IsStalePlan(status));
+  // Without the connection, which others may replace meanwhile.
+  if (lost.has_value()) {
+    return ResolveCommit(context, ConnectionOptionsFor(options.connect_timeout), *lost,
+                         options.resolve_grace);
+  }
   if (was_cancelled && !status.ok()) {
     // Whatever the cancelled statement reported, the caller's own reason is the truer one.
     RETURN_IF_ERROR(context.Check());
@@ -162,12 +175,18 @@ absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
   return status;
 }
 
-absl::Status Pool::State::InTransaction(Connection& connection, const Context& context, Mode mode,
-                                        const std::function<absl::Status(Tx&)>& function) {
+absl::Status Pool::State::InTransaction(Session& session, const Context& context, Mode mode,
+                                        const std::function<absl::Status(Tx&)>& function,
+                                        std::optional<LostCommit>& lost) {
   const bool is_write = mode == Mode::kWrite;
+  Connection& connection = *session.connection;
+  const bool asks_for_life = is_write && session.server_life.empty();
   ASSIGN_OR_RETURN(std::vector<Result> begun,
-                   connection.Script(BeginMessage(is_write, context.remaining())));
+                   connection.Script(BeginMessage(is_write, asks_for_life, context.remaining())));
   const std::string xid = is_write ? begun.back()[0].Text("xid") : "";
+  if (asks_for_life) {
+    session.server_life = begun.back()[0].OptionalText("server_life").value_or("");
+  }
   Tx tx(connection);
   absl::Status status;
   try {
@@ -187,33 +206,11 @@ absl::Status Pool::State::InTransaction(Connection& connection, const Context& c
   }
   status = connection.Commit();
   connection.SetAfterSendHook(nullptr);
-  if (is_write && !status.ok() && connection.is_lost()) return ResolveCommit(context, xid);
+  if (is_write && !status.ok() && connection.is_lost()) {
+    lost = LostCommit{.xid = xid, .server_life = session.server_life};
+  }
   if (is_write && status.ok()) killpoint::Killpoint("pg.after_commit");
   return status;
-}
-
-absl::Status Pool::State::ResolveCommit(const Context& context, const std::string& xid) {
-  const absl::Time give_up = std::max(context.deadline(), absl::Now()) + kResolveGrace;
-  while (absl::Now() < give_up) {
-    auto connection = Connection::Open(ConnectionOptionsFor(give_up - absl::Now()));
-    if (connection.ok()) {
-      (*connection)->SetIoDeadline(give_up);
-      auto result = (*connection)->Query("SELECT pg_xact_status($1::xid8) AS outcome", xid);
-      if (result.ok()) {
-        const auto outcome = (*result)[0].OptionalText("outcome");
-        if (outcome == "committed") return absl::OkStatus();
-        if (outcome == "aborted") {
-          return Unreachable("the connection broke before the change was committed; try again");
-        }
-        if (!outcome.has_value()) break;  // too old to know
-      }
-    }
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
-               "the connection broke while the change was committed; ask again with the same "
-               "request_id to learn whether it was")
-      .With("transaction", std::string_view(xid));
 }
 
 Pool::Pool(PoolOptions options) : state_(std::make_unique<State>(std::move(options))) {}

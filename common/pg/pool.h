@@ -1,11 +1,14 @@
 // Pooled connections and transactions.
 //
 // `Pool::Read` and `Pool::Write` borrow a connection, run a function inside one transaction and end
-// it: COMMIT when the function returns OK, ROLLBACK otherwise. They wait at most until the
-// context's deadline, send the time that is left as statement_timeout, cancel the running statement
+// it: COMMIT when the function returns OK, ROLLBACK otherwise. They cancel the running statement
 // when the context is cancelled, run the function again after serialization failures and deadlocks
 // (40001, 40P01), replace dead connections, and find out what became of a COMMIT whose answer was
 // lost.
+//
+// The time that is left at BEGIN is the statement_timeout of the transaction. PostgreSQL counts it
+// for each statement anew, so it ends the first on time; a later one that is still running a moment
+// after the context's deadline costs its connection instead.
 #pragma once
 
 #include <functional>
@@ -81,7 +84,12 @@ struct PoolOptions {
   absl::Duration acquire_timeout = absl::Seconds(5);
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration retry_backoff =
-      absl::Milliseconds(5);       // doubles, with jitter, up to 16 times this
+      absl::Milliseconds(5);  // doubles, with jitter, up to 16 times this
+  // How long a cancelled statement may take to end before its connection is given up.
+  absl::Duration cancel_grace = absl::Seconds(2);
+  // How long an unknown COMMIT is asked about beyond the call's own deadline or cancellation:
+  // knowing is worth a late answer.
+  absl::Duration resolve_grace = absl::Seconds(3);
   bool prepare_statements = true;  // off behind a transaction pooler
 };
 

@@ -87,8 +87,11 @@ class RevisionGate::Impl {
       Renew();
       absl::MutexLock lock(&mu_);
       const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return is_stopping_; };
+      // Also after a failure, however ready the process was: should the lease end meanwhile,
+      // serving begins again with the first heartbeat that succeeds.
+      const bool is_settled = is_ready_ && last_error_.ok();
       const absl::Duration pause =
-          is_ready_ ? options_.heartbeat_interval : options_.waiting_interval;
+          is_settled ? options_.heartbeat_interval : options_.waiting_interval;
       if (mu_.AwaitWithTimeout(absl::Condition(&stopping), pause)) return;
     }
   }

@@ -23,10 +23,10 @@ struct GateOptions {
   std::string built_for;           // newest revision that it was built against
   std::string address;             // where this process serves; for `lockstep instances`
   absl::Duration lease_ttl = absl::Seconds(15);
-  // Between heartbeats; also between attempts to register while the migration service is away.
+  // Between heartbeats while all is well.
   absl::Duration heartbeat_interval = absl::Seconds(3);
-  // Between heartbeats while the required revision is not applied yet, so that serving starts soon
-  // after it is.
+  // Between heartbeats while the required revision is not applied yet, and between attempts after
+  // one that failed, so that serving starts soon after what it waits for has come.
   absl::Duration waiting_interval = absl::Milliseconds(250);
 };
 

@@ -136,6 +136,8 @@ absl::Status CallCore::Post(absl::AnyInvocable<void()> task) {
         task();
       });
   if (is_accepted) return absl::OkStatus();
+  // Another process may answer at once, where a queue that is full takes time.
+  if (executor.is_stopping()) return ServerStopping();
   return Error(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
                "all workers are busy and the queue is full; call again a little later")
       .With("lane", lane_ == Lane::kStream ? "stream" : "unary")

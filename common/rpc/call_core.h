@@ -53,8 +53,9 @@ class CallCore final {
   // OK, or why nobody waits for the result.
   [[nodiscard]] absl::Status Check() const;
 
-  // Runs `task` on a worker of the call's lane; else the status to answer with. `task` must not
-  // throw.
+  // Runs `task` on a worker of the call's lane; else the status to answer with: RESOURCE_EXHAUSTED
+  // (QUEUE_FULL), or UNAVAILABLE (SERVER_STOPPING) when there will be no worker any more. `task`
+  // must not throw.
   [[nodiscard]] absl::Status Post(absl::AnyInvocable<void()> task);
   // Check, validation of `request` (may be null), then `body`; exceptions become INTERNAL
   // (INVARIANT_BROKEN).

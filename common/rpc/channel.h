@@ -1,8 +1,8 @@
 // Calls to other services.
 //
-//   auto channel = rpc::MakeChannel("127.0.0.1:7101");           // one per target for the life of
-//   the process auto stub = catalog::InventoryService::NewStub(channel); rpc::ClientCall peer(call,
-//   absl::Seconds(5));                 // deadline, cancellation and request id travel on
+//   auto channel = rpc::MakeChannel("127.0.0.1:7101");  // one per target, while the process lives
+//   auto stub = catalog::InventoryService::NewStub(channel);
+//   rpc::ClientCall peer(call, absl::Seconds(5));  // cancellation and request id travel along
 //   RETURN_IF_ERROR(rpc::FromGrpc(stub->MarkSold(peer.context(), request, &response)));
 #pragma once
 

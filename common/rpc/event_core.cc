@@ -118,7 +118,7 @@ void EventCore::PostPull() {
   {
     absl::MutexLock lock(&mu_);
     is_pulling_ = false;
-    if (is_opened_) {
+    if (is_opened_ && !absl::IsUnavailable(refused)) {
       // A watcher that is served already waits for a worker instead of being sent away.
       is_wanted_ = true;
       is_waiting_to_retry_ = true;

@@ -4,13 +4,15 @@
 //       [this](const rpc::Call& call, const pb::WatchRunRequest& in, rpc::Wakeup wakeup)
 //           -> absl::StatusOr<rpc::EventSource<pb::RunEvent>> {
 //         auto subscription = hub_.Subscribe(run, [wakeup] { wakeup.Notify(); });
-//         return [this, call, offset = in.offset(), subscription = std::move(subscription)]()
-//         mutable
-//                    -> absl::StatusOr<rpc::EventBatch<pb::RunEvent>> {
+//         return [this, call, offset = in.offset(),
+//                 subscription = std::move(subscription)]() mutable
+//             -> absl::StatusOr<rpc::EventBatch<pb::RunEvent>> {
 //           rpc::EventBatch<pb::RunEvent> batch;
-//           ASSIGN_OR_RETURN(batch.messages, ReadEventsAfter(call.context(), offset));   // at most
-//           a few hundred if (!batch.messages.empty()) offset = batch.messages.back().offset();
-//           batch.has_more = ...; batch.is_end = ...;
+//           // At most a few hundred.
+//           ASSIGN_OR_RETURN(batch.messages, ReadEventsAfter(call.context(), offset));
+//           if (!batch.messages.empty()) offset = batch.messages.back().offset();
+//           batch.has_more = ...;
+//           batch.is_end = ...;
 //           return batch;
 //         };
 //       });

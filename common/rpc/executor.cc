@@ -31,6 +31,11 @@ void Executor::Stop() {
   threads_.clear();
 }
 
+bool Executor::is_stopping() const {
+  absl::MutexLock lock(&mu_);
+  return is_stopping_;
+}
+
 std::size_t Executor::queued() const {
   absl::MutexLock lock(&mu_);
   return queue_.size();

@@ -33,6 +33,8 @@ class Executor final {
   // be called by a task.
   void Stop();
 
+  // Stop() has been called: what is refused now is refused for good.
+  bool is_stopping() const;
   std::size_t threads() const { return thread_count_; }
   // Tasks that wait, not counting those that run.
   std::size_t queued() const;

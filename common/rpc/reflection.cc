@@ -3,12 +3,33 @@
 #include <set>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 
 namespace lockstep::rpc {
+namespace {
+
+// A stream of either version.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Ends it as soon as nothing is being written. REQUIRES: the mutex of its Streams held.
+  virtual void Close() = 0;
+};
+
+}  // namespace
+
+class Reflection::Streams final {
+ public:
+  absl::Mutex mu;
+  std::set<Stream*> open ABSL_GUARDED_BY(mu);
+  bool is_closing ABSL_GUARDED_BY(mu) = false;
+};
+
 namespace {
 
 using google::protobuf::DescriptorPool;
@@ -115,23 +136,63 @@ typename Version::Response Answer(const typename Version::Request& request,
 // One stream: a question is read when the answer before it has been sent.
 template <typename Version>
 class Reactor final
-    : public grpc::ServerBidiReactor<typename Version::Request, typename Version::Response> {
+    : public grpc::ServerBidiReactor<typename Version::Request, typename Version::Response>,
+      public Stream {
  public:
-  explicit Reactor(const ServiceNames& names) : names_(names) { this->StartRead(&request_); }
+  Reactor(const ServiceNames& names, Reflection::Streams& streams)
+      : names_(names), streams_(streams) {
+    absl::MutexLock lock(&streams_.mu);
+    streams_.open.insert(this);
+    if (streams_.is_closing) {
+      End(Stopping());
+    } else {
+      this->StartRead(&request_);
+    }
+  }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return this->Finish(grpc::Status::OK);
-    response_ = Answer<Version>(request_, names_);
+    if (ok) response_ = Answer<Version>(request_, names_);
+    absl::MutexLock lock(&streams_.mu);
+    if (is_ended_) return;
+    if (!ok) return End(grpc::Status::OK);
+    is_writing_ = true;
     this->StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
-    if (!ok) return this->Finish(grpc::Status::CANCELLED);
+    absl::MutexLock lock(&streams_.mu);
+    is_writing_ = false;
+    if (!ok) return End(grpc::Status::CANCELLED);
+    if (streams_.is_closing) return End(Stopping());
     this->StartRead(&request_);
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    {
+      absl::MutexLock lock(&streams_.mu);
+      streams_.open.erase(this);
+    }
+    delete this;
+  }
+
+  void Close() override {
+    // An answer that is under way arrives; its end is the stream's.
+    if (!is_writing_ && !is_ended_) End(Stopping());
+  }
 
  private:
+  static grpc::Status Stopping() {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the process is shutting down");
+  }
+  // gRPC's reactions run on other threads, so ending under the lock is safe.
+  void End(grpc::Status status) {
+    is_ended_ = true;
+    this->Finish(std::move(status));
+  }
+
   const ServiceNames& names_;
+  Reflection::Streams& streams_;
+  // These two are guarded by the mutex of `streams_`.
+  bool is_writing_ = false;
+  bool is_ended_ = false;
   typename Version::Request request_;
   typename Version::Response response_;
 };
@@ -139,24 +200,38 @@ class Reactor final
 template <typename Version>
 class ReflectionService final : public Version::Service {
  public:
-  explicit ReflectionService(const ServiceNames& names) : names_(names) {}
+  ReflectionService(const ServiceNames& names, Reflection::Streams& streams)
+      : names_(names), streams_(streams) {}
 
   grpc::ServerBidiReactor<typename Version::Request, typename Version::Response>*
   ServerReflectionInfo(grpc::CallbackServerContext*) override {
-    return new Reactor<Version>(names_);
+    return new Reactor<Version>(names_, streams_);
   }
 
  private:
   const ServiceNames& names_;
+  Reflection::Streams& streams_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> MakeReflectionServices(const ServiceNames& names) {
-  std::vector<std::unique_ptr<grpc::Service>> services;
-  services.push_back(std::make_unique<ReflectionService<V1>>(names));
-  services.push_back(std::make_unique<ReflectionService<V1Alpha>>(names));
+Reflection::Reflection(const ServiceNames& names) : streams_(std::make_unique<Streams>()) {
+  services_.push_back(std::make_unique<ReflectionService<V1>>(names, *streams_));
+  services_.push_back(std::make_unique<ReflectionService<V1Alpha>>(names, *streams_));
+}
+
+Reflection::~Reflection() = default;
+
+std::vector<grpc::Service*> Reflection::services() const {
+  std::vector<grpc::Service*> services;
+  for (const auto& service : services_) services.push_back(service.get());
   return services;
+}
+
+void Reflection::CloseStreams() {
+  absl::MutexLock lock(&streams_->mu);
+  streams_->is_closing = true;
+  for (Stream* stream : streams_->open) stream->Close();
 }
 
 }  // namespace lockstep::rpc

@@ -16,8 +16,27 @@ namespace lockstep::rpc {
 // Filled when the server starts, before the first call.
 using ServiceNames = std::vector<std::string>;
 
-// Both services. `names` is what list_services answers; it outlives them.
-[[nodiscard]] std::vector<std::unique_ptr<grpc::Service>> MakeReflectionServices(
-    const ServiceNames& names);
+// Thread-safe. Outlives the grpc::Server that its services are registered with.
+class Reflection final {
+ public:
+  // `names` is what list_services answers; it outlives this object.
+  explicit Reflection(const ServiceNames& names);
+  ~Reflection();
+  Reflection(const Reflection&) = delete;
+  Reflection& operator=(const Reflection&) = delete;
+
+  // Both services.
+  std::vector<grpc::Service*> services() const;
+  // Ends the open streams and later ones with UNAVAILABLE: inspectors keep them open for as long as
+  // they like, and must not hold up the server's shutdown.
+  void CloseStreams();
+
+  // The open streams of both. Used by their reactors only.
+  class Streams;
+
+ private:
+  std::unique_ptr<Streams> streams_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+};
 
 }  // namespace lockstep::rpc

@@ -11,12 +11,12 @@
 // deadline cancel the call's Context. An exception that leaves a handler becomes INTERNAL
 // (INVARIANT_BROKEN).
 //
-//   grpc::ServerUnaryReactor* OrderService::GetOrder(grpc::CallbackServerContext* context, const
-//   pb::GetOrderRequest* request,
+//   grpc::ServerUnaryReactor* OrderService::GetOrder(grpc::CallbackServerContext* context,
+//                                                    const pb::GetOrderRequest* request,
 //                                                    pb::Order* response) {
 //     return runner_.Unary(context, request, response,
-//                          [this](const rpc::Call& call, const pb::GetOrderRequest& in) ->
-//                          absl::StatusOr<pb::Order> {...});
+//                          [this](const rpc::Call& call, const pb::GetOrderRequest& in)
+//                              -> absl::StatusOr<pb::Order> {...});
 //   }
 #pragma once
 

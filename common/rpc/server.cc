@@ -112,8 +112,7 @@ absl::Status Server::Bind(const std::vector<grpc::Service*>& services) {
   int port = 0;
   builder.AddListeningPort(address.Text(), grpc::InsecureServerCredentials(), &port);
   builder.SetOption(std::make_unique<NamesOption>(service_names_));
-  reflection_ = MakeReflectionServices(service_names_);
-  for (const auto& service : reflection_) builder.RegisterService(service.get());
+  for (grpc::Service* service : reflection_.services()) builder.RegisterService(service);
   builder.RegisterService(&health_);
   for (grpc::Service* service : services) builder.RegisterService(service);
   server_ = builder.BuildAndStart();
@@ -148,6 +147,7 @@ void Server::ShutdownAfter(absl::Duration drain_delay) {
   // Streams that would stay open for as long as their clients like.
   health_.CloseWatches();
   runner_.CloseEvents();
+  reflection_.CloseStreams();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + options_.grace));
   monitor_.reset();
   log::Info("stopped", {{"address", address_}});

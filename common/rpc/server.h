@@ -1,10 +1,12 @@
 // Starts and stops a gRPC server the way every process of the suite does.
 //
 //   int main(...) {
-//     rpc::ShutdownSignals signals;        // first: threads inherit the blocked signals
-//     pg::Pool pool(...); rpc::Runner runner(...); OrderService orders(..., runner);
-//     return rpc::Serve(server_options, {&orders}, runner, [&] { return
-//     pool.Ping(absl::Seconds(1)); }, signals);
+//     rpc::ShutdownSignals signals;  // first: threads inherit the blocked signals
+//     pg::Pool pool(...);
+//     rpc::Runner runner(...);
+//     OrderService orders(..., runner);
+//     const auto probe = [&] { return pool.Ping(absl::Seconds(1)); };
+//     return rpc::Serve(server_options, {&orders}, runner, probe, signals);
 //   }
 #pragma once
 
@@ -17,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/rpc/health.h"
+#include "common/rpc/reflection.h"
 #include "common/rpc/runner.h"
 #include "grpcpp/grpcpp.h"
 
@@ -27,8 +30,9 @@ struct ServerOptions {
   bool insecure = false;               // allow plaintext on an address that is not loopback
   absl::Duration drain_delay =
       absl::Seconds(1);  // not ready, but serving: time for balancers to notice
-  absl::Duration grace =
-      absl::Seconds(20);  // for open calls to end; longer than statement timeouts
+  // For open calls to end by themselves. Those that do not are cancelled, with the statements that
+  // they run in the database; what a cancelled call still waits for is bounded (see pg::Pool).
+  absl::Duration grace = absl::Seconds(20);
   int max_message_bytes = 4 << 20;
   int max_metadata_bytes = 16 << 10;
   int max_concurrent_streams = 1000;  // of one connection
@@ -78,7 +82,7 @@ class Server final {
   std::string address_;
   Health health_;
   std::vector<std::string> service_names_;
-  std::vector<std::unique_ptr<grpc::Service>> reflection_;
+  Reflection reflection_{service_names_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ReadinessMonitor> monitor_;
   absl::Mutex shutdown_mu_;

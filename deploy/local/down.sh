@@ -10,9 +10,13 @@ for service in finance orders catalog migration; do
     kill -TERM "$(cat "$local_dir/run/$service.pid")"
   fi
 done
+# A service goes on for a second, gives open calls (an import, say) twenty more, cancels them, and then has a few for
+# what they were doing in the database.
+patience=60
 for service in finance orders catalog migration; do
-  for _ in $(seq 150); do
+  for tenths in $(seq 0 $((patience * 10))); do
     is_running "$service" || break
+    [ "$tenths" -ne 30 ] || say "waiting for $service, which finishes open calls"
     sleep 0.1
   done
   is_running "$service" && fail "$service (pid $(cat "$local_dir/run/$service.pid")) does not stop; see $local_dir/log/$service.log"

@@ -6,6 +6,7 @@ LOCKSTEP_SOURCE_DIR and LOCKSTEP_BINARY_DIR. Run a test by hand with `ctest -R e
 
 import contextlib
 import importlib
+import itertools
 import json
 import os
 import pathlib
@@ -27,8 +28,35 @@ REAL_REPORT = SOURCE.parent / "shared" / "data" / "stockx_seller_report.csv"
 MIGRATIONS = SOURCE / "migrations"
 
 
-def cluster_url():
-    return subprocess.check_output([SOURCE / "tests/support/cluster.sh", "url", CLUSTER], text=True).strip()
+def cluster_url(cluster=CLUSTER):
+    return subprocess.check_output([SOURCE / "tests/support/cluster.sh", "url", cluster], text=True).strip()
+
+
+class OwnCluster:
+    """A PostgreSQL cluster of a test's own, to stop the server. A context manager; `folder` is for Suite."""
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="lockstep-own-")
+        self.folder = self._folder.name
+        self._run("start")
+        return self
+
+    def __exit__(self, *_):
+        self._run("stop")
+        self._folder.cleanup()
+
+    def halt(self):
+        """Crashes the server."""
+        self._run("halt")
+
+    def resume(self):
+        """Starts it again with its data; it accepts connections when this returns."""
+        self._run("resume")
+
+    def _run(self, verb):
+        # The server outlives the script and must not keep our pipes.
+        subprocess.check_call([SOURCE / "tests/support/cluster.sh", verb, self.folder], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)
 
 
 def psql(url, sql, check=True):
@@ -50,10 +78,22 @@ def wait_until(condition, what, seconds=30.0):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+_port_tries = itertools.count(os.getpid() % 1000)
+
+
+def free_port_base():
+    """A port that the four above it follow, all free now, and below those that the kernel hands out by itself: one of
+    these would soon be the end of some service's own connection. No two calls of a program get the same."""
+    for attempt in itertools.islice(_port_tries, 1200):
+        base = 20000 + attempt * 10 % 12000
+        with contextlib.ExitStack() as stack:
+            try:
+                for offset in range(1, 5):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
+                return base
+            except OSError:
+                continue
+    raise AssertionError("no four free ports in a row")
 
 
 class Protos:
@@ -124,39 +164,51 @@ class Client:
                                          response_type.FromString)(request, timeout=timeout)
 
 
-def reason_of(error):
-    """The ErrorInfo.reason of a grpc.RpcError, or ''."""
+def detail_of(error, kind):
+    """The google.rpc detail of this kind ("ErrorInfo") of a grpc.RpcError; an empty one when it has none."""
     status_type = Protos.load("google.rpc.status").Status
-    info_type = Protos.load("google.rpc.error_details").ErrorInfo
+    detail_type = getattr(Protos.load("google.rpc.error_details"), kind)
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             for detail in status_type.FromString(value).details:
-                if detail.type_url.endswith("google.rpc.ErrorInfo"):
-                    return info_type.FromString(detail.value).reason
-    return ""
+                if detail.type_url.endswith(f"/google.rpc.{kind}"):
+                    return detail_type.FromString(detail.value)
+    return detail_type()
+
+
+def reason_of(error):
+    """The ErrorInfo.reason of a grpc.RpcError, or ''."""
+    return detail_of(error, "ErrorInfo").reason
+
+
+def fields_of(error):
+    """The fields that the BadRequest of a grpc.RpcError names."""
+    return [violation.field for violation in detail_of(error, "BadRequest").field_violations]
 
 
 class Suite:
     """A database of its own and, on demand, the four services. Use as a context manager."""
 
-    def __init__(self):
+    def __init__(self, cluster=CLUSTER):
+        self.cluster = cluster
         self.name = "e2e_" + uuid.uuid4().hex[:12]
-        self.ports = {service: free_port() for service in SERVICES}
+        base = free_port_base()
+        self.ports = {service: base + offset for offset, service in enumerate(SERVICES, start=1)}
         self.processes = {}
         self.logs = tempfile.TemporaryDirectory(prefix="lockstep-e2e-")
 
     def __enter__(self):
-        psql(cluster_url(), f"CREATE DATABASE {self.name} TEMPLATE template0")
+        psql(cluster_url(self.cluster), f"CREATE DATABASE {self.name} TEMPLATE template0")
         return self
 
     def __exit__(self, *_):
         for service in list(self.processes):
             self.stop(service, signal.SIGKILL)
-        psql(cluster_url(), f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        psql(cluster_url(self.cluster), f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
         self.logs.cleanup()
 
     def url(self, user="lockstep_admin"):
-        return f"{cluster_url()} dbname={self.name} user={user}"
+        return f"{cluster_url(self.cluster)} dbname={self.name} user={user}"
 
     def sql(self, text):
         return psql(self.url(), text)
@@ -190,15 +242,26 @@ class Suite:
 
     def start(self, *services, env=None, wait=True):
         for service in services or SERVICES:
-            user = "lockstep_migrator" if service == "migration" else f"{service}_app"
-            with open(pathlib.Path(self.logs.name) / f"{service}.log", "ab") as log:
-                self.processes[service] = subprocess.Popen(
-                    [BINARIES / f"lockstep-{service}", "--listen", f"127.0.0.1:{self.ports[service]}"],
-                    env=self.env(LOCKSTEP_DATABASE_URL=self.url(user), **(env or {})), stdout=log, stderr=log,
-                    stdin=subprocess.DEVNULL)
+            self._spawn(service, service, env)
         if wait:
             for service in services or SERVICES:
                 self.await_ready(service)
+
+    def start_twin(self, service):
+        """One more process of a service on the same database. Returns the name to use in place of the service's."""
+        twin = f"{service}-twin"
+        self.ports[twin] = free_port_base() + 1
+        self._spawn(twin, service)
+        self.await_ready(twin)
+        return twin
+
+    def _spawn(self, name, service, env=None):
+        user = "lockstep_migrator" if service == "migration" else f"{service}_app"
+        with open(pathlib.Path(self.logs.name) / f"{name}.log", "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [BINARIES / f"lockstep-{service}", "--listen", f"127.0.0.1:{self.ports[name]}"],
+                env=self.env(LOCKSTEP_DATABASE_URL=self.url(user), **(env or {})), stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL)
 
     def log(self, service):
         return (pathlib.Path(self.logs.name) / f"{service}.log").read_text(errors="replace")

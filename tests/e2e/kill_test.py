@@ -75,7 +75,7 @@ class Killed(unittest.TestCase):
 
     def upgrade(self, suite, **env):
         return subprocess.run([BINARIES / "lockstep", "upgrade", "v2.2.2", "--direct", suite.url("lockstep_migrator"),
-                               "--admin-url", suite.url(), "--lease-ttl", "1"], env=suite.env(**env), capture_output=True, text=True,
+                               "--admin-url", suite.url(), "--lease-ttl", "5"], env=suite.env(**env), capture_output=True, text=True,
                               timeout=120)
 
     def state(self, suite):

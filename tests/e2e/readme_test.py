@@ -5,30 +5,19 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
-from harness import SOURCE, wait_until
+import grpc
+
+from harness import SOURCE, Client, Protos, free_port_base, wait_until
 
 # CTest ends the program after 600 seconds, with what it started still running: everything, and then its end, must fit.
 BUDGET_SECONDS = 500
 CLEANUP_SECONDS = 40
-
-
-def free_port_base():
-    """A port that the four above it follow, all free now, and below those that the kernel hands out by itself."""
-    for base in range(20000 + os.getpid() % 1000 * 10, 32000, 10):
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in range(1, 5):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-                return base
-            except OSError:
-                continue
-    raise AssertionError("no four free ports in a row")
 
 
 def is_dead(pid):
@@ -127,6 +116,34 @@ class Readme(unittest.TestCase):
         again = self.run_command("make up")
         self.assertEqual(again.returncode, 0, again.stderr[-3000:])
         self.assertRegex(again.stderr, r"still running: orders\n.*restart with: make down && make up")
+
+    def test_6_make_down_waits_for_an_import_that_does_not_end(self):
+        imports = Client(f"127.0.0.1:{self.port_base + 2}", "lockstep.orders.v1.ImportService",
+                         Protos.load("lockstep.orders.v1.import_service"))
+        header = imports.request("ImportReport")
+        header.header.platform = "platforms/stockx"
+        header.header.file_name = "endless.csv"
+        is_reading, is_over = threading.Event(), threading.Event()
+
+        def messages():
+            yield header
+            is_reading.set()
+            is_over.wait()
+
+        def run():
+            with imports.channel, contextlib.suppress(grpc.RpcError):
+                imports.stream_in("ImportReport", messages())
+
+        caller = threading.Thread(target=run)
+        caller.start()
+        self.addCleanup(caller.join)
+        self.addCleanup(is_over.set)
+        self.assertTrue(is_reading.wait(10))
+
+        done = self.run_command("make down", 100)
+
+        self.assertEqual(done.returncode, 0, done.stderr[-3000:])
+        self.assertFalse(list(pathlib.Path(self.env["LOCKSTEP_LOCAL_DIR"], "run").glob("*.pid")))
 
 
 if __name__ == "__main__":

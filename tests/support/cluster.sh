@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The private PostgreSQL cluster of the tests: `cluster.sh start DIR` makes and starts one (unix socket only, on tmpfs
-# where that has room, durability off), `cluster.sh stop DIR` ends it, `cluster.sh url DIR` prints its connection
-# string. It listens in a folder that nobody but its owner (and root) may enter, so local users need no password.
-# PostgreSQL refuses to run as root; then user postgres runs it.
+# where that has room, durability off), `cluster.sh stop DIR` ends it, `cluster.sh halt DIR` and `cluster.sh resume DIR`
+# crash the server and start it again with its data, `cluster.sh url DIR` prints its connection string. It listens in a
+# folder that nobody but its owner (and root) may enter, so local users need no password. PostgreSQL refuses to run as
+# root; then user postgres runs it.
 set -euo pipefail
 
-command=${1:?usage: cluster.sh start|stop|url DIR}
-dir=${2:?usage: cluster.sh start|stop|url DIR}
+command=${1:?usage: cluster.sh start|stop|halt|resume|url DIR}
+dir=${2:?usage: cluster.sh start|stop|halt|resume|url DIR}
 bin=/usr/lib/postgresql/15/bin
 # Socket paths are limited to 107 bytes and data wants tmpfs, so both live in a short folder, which a link in DIR names.
 link=$dir/postgres
@@ -76,8 +77,14 @@ CONF
     fi
     rm -rf "$home" "$link"
     ;;
+  halt)
+    (cd / && "${as_postgres[@]}" "$bin/pg_ctl" -D "$home/data" -m immediate -w -s stop)
+    ;;
+  resume)
+    (cd / && "${as_postgres[@]}" "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w -s start)
+    ;;
   *)
-    echo "cluster.sh: unknown command '$command' (start, stop or url)" >&2
+    echo "cluster.sh: unknown command '$command' (start, stop, halt, resume or url)" >&2
     exit 2
     ;;
 esac

@@ -93,6 +93,10 @@ void LossyProxy::Accept() {
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
     ++clients_;
+    if (when_ == When::kDown && has_lost_) {
+      close(client);
+      continue;
+    }
     absl::MutexLock lock(&mu_);
     servants_.emplace_back([this, client] { Serve(client); });
   }

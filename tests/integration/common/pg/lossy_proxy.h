@@ -14,12 +14,13 @@ namespace lockstep::pg {
 // Listens on a unix socket of its own and passes everything on to the server's, both ways, until a
 // client sends COMMIT. The first COMMIT reaches the server, but its answer never the client, whose
 // connection is closed; the server's side stays open until the end. Clients that come later are
-// served faithfully.
+// served faithfully, unless kDown is asked for.
 class LossyProxy {
  public:
   enum class When {
     kAnswered,  // cut off after the server has committed
     kSent,      // cut off at once, whatever the server is doing
+    kDown,      // the same, and later clients are sent away
   };
 
   // `server_host` is the folder of the server's socket.

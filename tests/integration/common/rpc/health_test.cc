@@ -1,5 +1,6 @@
 // Health: names, watching, and what it says when the database comes and goes.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -130,24 +131,36 @@ TEST(Health, AnswersWithin50MillisecondsWhileEveryWorkerSleepsInPostgres) {
   };
   HealthClient health(server);
   ASSERT_TRUE(Eventually([&] { return health.Check("") == "SERVING"; }));
+  // They sleep until everything is measured.
+  std::array<grpc::ClientContext, 10> contexts;
   std::vector<std::thread> clients;
-  for (int i = 0; i < 10; ++i) {
-    clients.emplace_back([&] { (void)server.Echo("sleep", absl::Seconds(1)); });
+  for (grpc::ClientContext& context : contexts) {
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    clients.emplace_back([&] {
+      pb::EchoResponse response;
+      (void)server.stub->Echo(&context, {}, &response);
+    });
   }
-  ASSERT_TRUE(Eventually([&] {
+  EXPECT_TRUE(Eventually([&] {
     return database.QueryText(
                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
                " AND datname = current_database()") == "2";
   }));
 
+  int quick = 0;
   absl::Duration slowest;
   for (int i = 0; i < 50; ++i) {
     const absl::Time start = absl::Now();
     EXPECT_EQ(health.Check(i % 2 == 0 ? "liveness" : "readiness", absl::Seconds(5)), "SERVING");
-    slowest = std::max(slowest, absl::Now() - start);
+    const absl::Duration taken = absl::Now() - start;
+    if (taken < absl::Milliseconds(50)) ++quick;
+    slowest = std::max(slowest, taken);
   }
 
-  EXPECT_LT(slowest, absl::Milliseconds(50));
+  // A few may be held up by whatever else the machine does, none by the workers.
+  EXPECT_GE(quick, 45);
+  EXPECT_LT(slowest, absl::Seconds(1));
+  for (grpc::ClientContext& context : contexts) context.TryCancel();
   for (std::thread& client : clients) client.join();
 }
 

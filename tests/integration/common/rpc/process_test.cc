@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,15 +24,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// usage: --serve LISTEN [--insecure]. Writes the port to stdout once it serves. Echo waits as many
-// milliseconds as its text says.
+// usage: --serve LISTEN [--insecure | --slow]. Writes the port to stdout once it serves. Echo waits
+// as many milliseconds as its text says.
 int ServeAsChild(int argc, char** argv) {
   ShutdownSignals signals;
   ServerOptions options;
   options.listen = argv[2];
-  options.insecure = argc > 3;
-  options.drain_delay = absl::Milliseconds(500);
-  options.grace = absl::Seconds(2);
+  const std::string_view flag = argc > 3 ? argv[3] : "";
+  options.insecure = flag == "--insecure";
+  options.drain_delay = flag == "--slow" ? absl::Seconds(3) : absl::Milliseconds(500);
+  options.grace = flag == "--slow" ? absl::Seconds(10) : absl::Seconds(2);
   options.probe_interval = absl::Milliseconds(10);
   Runner runner(SmallRunner());
   EchoService service(runner);
@@ -146,7 +148,7 @@ class Signalled : public ::testing::TestWithParam<int> {};
 
 TEST_P(Signalled, TurnsNotReadyServesOnFinishesOpenCallsAndExitsWithZero) {
   using grpc::health::v1::HealthCheckResponse;
-  Child child({"127.0.0.1:0"});
+  Child child({"127.0.0.1:0", "--slow"});
   Client client(child.ReadLine());
   ASSERT_OK(client.Echo(0));
   grpc::ClientContext watch_context;
@@ -156,7 +158,7 @@ TEST_P(Signalled, TurnsNotReadyServesOnFinishesOpenCallsAndExitsWithZero) {
     ASSERT_TRUE(watch->Read(&health));
   } while (health.status() != HealthCheckResponse::SERVING);
   absl::Status open_call;
-  std::thread caller([&] { open_call = client.Echo(1'000); });
+  std::thread caller([&] { open_call = client.Echo(4'000); });  // Beyond the drain delay.
   ASSERT_EQ(child.ReadLine(), "running");
 
   child.Signal(GetParam());

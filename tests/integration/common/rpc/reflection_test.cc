@@ -111,6 +111,28 @@ TYPED_TEST(Reflection, FindsExtensions) {
   EXPECT_TRUE(this->Ask(request).has_file_descriptor_response());
 }
 
+// An inspector that keeps its stream open, as `buf curl` does while its user thinks.
+TYPED_TEST(Reflection, OpenStreamDoesNotHoldUpTheShutdown) {
+  ServerOptions options = FastServer();
+  options.grace = absl::Seconds(60);
+  EchoServer server(SmallRunner(), options);
+  grpc::ClientContext context;
+  const auto stub = TypeParam::Service::NewStub(server.channel);
+  const auto stream = stub->ServerReflectionInfo(&context);
+  typename TypeParam::Request request;
+  request.set_list_services("*");
+  ASSERT_TRUE(stream->Write(request));
+  typename TypeParam::Response response;
+  ASSERT_TRUE(stream->Read(&response));
+
+  const absl::Time start = absl::Now();
+  server.server->Shutdown();
+
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10));
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 TYPED_TEST(Reflection, SaysWhatItDoesNotKnow) {
   EXPECT_EQ(this->AskSymbol("no.such.Thing").error_response().error_code(),
             grpc::StatusCode::NOT_FOUND);

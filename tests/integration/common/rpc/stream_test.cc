@@ -98,7 +98,8 @@ TEST(ServerStream, SlowClientHoldsTheWriterAndCancelFreesIt) {
 
 TEST(ServerStream, SlowClientCannotHoldAWorkerBeyondTheDefaultDeadline) {
   EchoServer server;
-  server.service.method_options.default_deadline = absl::Milliseconds(200);
+  // Long enough for the first message to arrive on a busy machine.
+  server.service.method_options.default_deadline = absl::Seconds(2);
   std::atomic<int> written = 0;
   absl::Notification ended;
   absl::Status outcome;

@@ -156,14 +156,27 @@ TEST(Unary, RefusesAtOnceWhenTheQueueIsFull) {
     status = server.Echo("x", absl::Milliseconds(300));
     return absl::IsResourceExhausted(status);
   }));
-  const absl::Time start = absl::Now();
-  grpc::ClientContext context;
-  pb::EchoResponse response;
-  const grpc::Status raw = server.stub->Echo(&context, {}, &response);
+  grpc::Status raw;
+  const auto refusal = [&] {
+    const absl::Time start = absl::Now();
+    grpc::ClientContext context;
+    pb::EchoResponse response;
+    raw = server.stub->Echo(&context, {}, &response);
+    return absl::Now() - start;
+  };
 
-  EXPECT_LT(absl::Now() - start, absl::Milliseconds(100));
+  EXPECT_LT(BestOfFive(absl::Milliseconds(100), refusal), absl::Milliseconds(100));
   EXPECT_THAT(FromGrpc(raw), StatusIs(absl::StatusCode::kResourceExhausted, Reason("QUEUE_FULL")));
   EXPECT_NE(raw.error_details().find("google.rpc.RetryInfo"), std::string::npos);
+}
+
+// Clients may repeat UNAVAILABLE elsewhere at once.
+TEST(Unary, SaysThatItStopsWhenItsWorkersAreGone) {
+  EchoServer server;
+  server.runner.Stop();
+
+  EXPECT_THAT(server.Echo("x"),
+              StatusIs(absl::StatusCode::kUnavailable, Reason("SERVER_STOPPING")));
 }
 
 TEST(Unary, DoesNotRunACallThatWasCancelledWhileItWaited) {
@@ -183,8 +196,11 @@ TEST(Unary, DoesNotRunACallThatWasCancelledWhileItWaited) {
   std::thread second([&] { (void)server.Echo("holds"); });
   ASSERT_TRUE(Eventually([&] { return running == 2; }));
 
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(50);
   EXPECT_THAT(server.Echo("waits", absl::Milliseconds(50)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
+  // The server sees the deadline a little later than the client; a free worker must not be quicker.
+  absl::SleepFor(deadline + absl::Milliseconds(200) - absl::Now());
   go.Notify();
   first.join();
   second.join();
@@ -193,81 +209,110 @@ TEST(Unary, DoesNotRunACallThatWasCancelledWhileItWaited) {
   EXPECT_FALSE(has_run);
 }
 
-TEST(Unary, CancelsTheContextWhenTheClientGivesUp) {
-  EchoServer server;
-  absl::Notification started, cancelled;
-  server.service.echo = [&](const Call& call,
-                            const pb::EchoRequest&) -> absl::StatusOr<pb::EchoResponse> {
-    const auto registration = call.context().OnCancel([&] { cancelled.Notify(); });
-    started.Notify();
-    cancelled.WaitForNotificationWithTimeout(kPatience);
-    return call.context().Check();
-  };
-  grpc::ClientContext context;
-  std::thread client([&] {
-    pb::EchoResponse response;
-    EXPECT_EQ(server.stub->Echo(&context, {}, &response).error_code(), grpc::StatusCode::CANCELLED);
-  });
-  ASSERT_TRUE(started.WaitForNotificationWithTimeout(kPatience));
-
-  const absl::Time start = absl::Now();
-  context.TryCancel();
-
-  EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(kPatience));
-  EXPECT_LT(absl::Now() - start, absl::Milliseconds(100));
-  client.join();
-}
-
-// Lets a handler wait for the cancellation of its context and returns how long that took.
-absl::Duration TimeUntilCancelled(EchoServer& server, grpc::ClientContext& context,
-                                  absl::Status& outcome) {
+// A handler that waits for the cancellation of its context. Shared with the server, whose handler
+// may end after the client's call.
+struct Waiting {
+  absl::Notification started;
   absl::Notification ended;
-  absl::Duration taken;
-  server.service.echo = [&](const Call& call,
-                            const pb::EchoRequest&) -> absl::StatusOr<pb::EchoResponse> {
+  absl::Time cancelled_at;  // once it has ended
+
+  absl::StatusOr<pb::EchoResponse> Run(const Call& call) {
     absl::Notification cancelled;
-    const absl::Time start = absl::Now();
-    const auto registration = call.context().OnCancel([&] { cancelled.Notify(); });
-    EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(kPatience));
-    taken = absl::Now() - start;
+    started.Notify();
+    {
+      const auto registration = call.context().OnCancel([&] { cancelled.Notify(); });
+      EXPECT_TRUE(cancelled.WaitForNotificationWithTimeout(kPatience));
+    }
+    cancelled_at = absl::Now();
     ended.Notify();
     return call.context().Check();
+  }
+};
+
+std::shared_ptr<Waiting> LetHandlerWait(EchoServer& server) {
+  const auto waiting = std::make_shared<Waiting>();
+  server.service.echo = [waiting](const Call& call, const pb::EchoRequest&) {
+    return waiting->Run(call);
   };
+  return waiting;
+}
+
+TEST(Unary, CancelsTheContextWhenTheClientGivesUp) {
+  EchoServer server;
+  const auto measure = [&] {
+    const auto waiting = LetHandlerWait(server);
+    grpc::ClientContext context;
+    std::thread client([&] {
+      pb::EchoResponse response;
+      EXPECT_EQ(server.stub->Echo(&context, {}, &response).error_code(),
+                grpc::StatusCode::CANCELLED);
+    });
+    EXPECT_TRUE(waiting->started.WaitForNotificationWithTimeout(kPatience));
+
+    const absl::Time start = absl::Now();
+    context.TryCancel();
+
+    EXPECT_TRUE(waiting->ended.WaitForNotificationWithTimeout(kPatience));
+    client.join();
+    return waiting->cancelled_at - start;
+  };
+  EXPECT_LT(BestOfFive(absl::Milliseconds(100), measure), absl::Milliseconds(100));
+}
+
+// How long after the beginning of the call its context is cancelled; infinite when the machine was
+// too busy to start the handler before.
+absl::Duration TimeUntilCancelled(EchoServer& server, grpc::ClientContext& context,
+                                  absl::Status& outcome) {
+  const auto waiting = LetHandlerWait(server);
+  const absl::Time start = absl::Now();
   pb::EchoResponse response;
   outcome = FromGrpc(server.stub->Echo(&context, {}, &response));
-  EXPECT_TRUE(ended.WaitForNotificationWithTimeout(kPatience));
-  return taken;
+  if (!waiting->started.HasBeenNotified()) return absl::InfiniteDuration();
+  EXPECT_TRUE(waiting->ended.WaitForNotificationWithTimeout(kPatience));
+  return waiting->cancelled_at - start;
 }
 
 TEST(Unary, CancelsTheContextWhenTheClientsDeadlinePasses) {
   EchoServer server;
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(200)));
-  absl::Status outcome;
-
-  EXPECT_LT(TimeUntilCancelled(server, context, outcome), absl::Milliseconds(300));
-  EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  ASSERT_OK(server.Echo("warm up"));
+  const auto measure = [&] {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(200)));
+    absl::Status outcome;
+    const absl::Duration taken = TimeUntilCancelled(server, context, outcome);
+    EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    return taken;
+  };
+  EXPECT_LT(BestOfFive(absl::Milliseconds(300), measure), absl::Milliseconds(300));
 }
 
 TEST(Unary, CancelsTheContextWhenTheMethodsDefaultDeadlinePasses) {
   EchoServer server;
+  ASSERT_OK(server.Echo("warm up"));
   server.service.method_options.default_deadline = absl::Milliseconds(100);
-  grpc::ClientContext context;
-  absl::Status outcome;
-
-  EXPECT_LT(TimeUntilCancelled(server, context, outcome), absl::Milliseconds(300));
-  EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded, Reason("DEADLINE_PASSED")));
+  const auto measure = [&] {
+    grpc::ClientContext context;
+    absl::Status outcome;
+    const absl::Duration taken = TimeUntilCancelled(server, context, outcome);
+    EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded, Reason("DEADLINE_PASSED")));
+    return taken;
+  };
+  EXPECT_LT(BestOfFive(absl::Milliseconds(300), measure), absl::Milliseconds(300));
 }
 
 TEST(Unary, CutsADeadlineThatIsTooLong) {
   EchoServer server;
+  ASSERT_OK(server.Echo("warm up"));
   server.service.method_options.max_deadline = absl::Milliseconds(100);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Hours(5)));
-  absl::Status outcome;
-
-  EXPECT_LT(TimeUntilCancelled(server, context, outcome), absl::Milliseconds(300));
-  EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded, Reason("DEADLINE_PASSED")));
+  const auto measure = [&] {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Hours(5)));
+    absl::Status outcome;
+    const absl::Duration taken = TimeUntilCancelled(server, context, outcome);
+    EXPECT_THAT(outcome, StatusIs(absl::StatusCode::kDeadlineExceeded, Reason("DEADLINE_PASSED")));
+    return taken;
+  };
+  EXPECT_LT(BestOfFive(absl::Milliseconds(300), measure), absl::Milliseconds(300));
 }
 
 TEST(Unary, PassesDeadlineAndRequestIdOnToAnotherService) {

@@ -21,7 +21,9 @@ int main(int argc, char** argv) {
   EngineOptions options;
   options.database_url = argv[1];
   options.actor = "process";
-  options.lease_ttl = absl::Seconds(1);
+  // Renewed every second: a heartbeat may be two seconds late on a busy machine. Whoever takes over
+  // from a runner that stopped has to wait for its end.
+  options.lease_ttl = absl::Seconds(3);
   options.lease_wait = absl::Seconds(60);
   Engine engine(options, *std::move(definitions));
   const Context context = Context::WithTimeout(absl::Seconds(120));

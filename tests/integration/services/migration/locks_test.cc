@@ -108,16 +108,18 @@ TEST_F(LocksTest, RunThatNeverGotTheLeaseHasItsLogInTheLedger) {
   db_.Execute(
       "UPDATE migration.lease SET actor = 'somebody', expires_at = now() + interval '1 hour'");
   EngineOptions options = Options();
-  options.lease_wait = absl::Seconds(2);
+  // Long enough for the state below to be read while it waits, also on a busy machine.
+  options.lease_wait = absl::Seconds(6);
   const auto engine = NewEngine(options);
   const std::string id = NewUuid();
   absl::StatusOr<RunReport> report;
   std::thread waiter([&] { report = engine->Upgrade(context_, "head", {.run_id = id}, sink_); });
   // Watchers of the ledger learn what it waits for while it waits.
-  const absl::Time deadline = absl::Now() + absl::Seconds(2);
+  const absl::Time deadline = absl::Now() + options.lease_wait;
   while (db_.QueryText("SELECT count(*) FROM migration.run_events WHERE kind = "
                        "'waiting_for_lease'") == "0" &&
          absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(5));
   }
   EXPECT_EQ(db_.QueryText("SELECT state FROM migration.runs"), "waiting");
   EXPECT_EQ(db_.QueryText("SELECT string_agg(kind, ',' ORDER BY event_offset) FROM "
@@ -150,11 +152,12 @@ TEST_F(LocksTest, GoesOnWhenTheBlockerLetsGo) {
 
 TEST_F(LocksTest, HeartbeatsPassARunningStep) {
   WriteRevision("aaaa", "",
-                {{"up.sql", "DO $$ BEGIN PERFORM pg_sleep(3); END $$;"},
+                {{"up.sql", "DO $$ BEGIN PERFORM pg_sleep(9); END $$;"},
                  {"down.sql", "SELECT 1;"},
                  {"verify.sql", "SELECT 1 WHERE false;"}});
   EngineOptions options = Options();
-  options.lease_ttl = absl::Seconds(1);
+  // Three times within the step; a heartbeat that comes two seconds late is still in time.
+  options.lease_ttl = absl::Seconds(3);
 
   EXPECT_THAT(NewEngine(options)->Upgrade(context_, "head", {}, sink_), IsOk());
 }

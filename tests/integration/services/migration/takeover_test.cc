@@ -230,10 +230,11 @@ TEST_F(TakeoverTest, LeaseIsRenewedWhileItsHolderWaitsForTheOneBefore) {
   ASSERT_OK_AND_ASSIGN(const auto other, pg::Connection::Open(options));
   ASSERT_OK(other->Query("SELECT pg_advisory_lock($1)", kRunnerAdvisoryLock));
   const auto runner = Start("upgrade", "head");
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (db_.QueryText("SELECT heartbeat_at > acquired_at + interval '1 second' FROM "
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (db_.QueryText("SELECT heartbeat_at > acquired_at + interval '3 seconds' FROM "
                        "migration.lease") != "t") {
-    ASSERT_LT(absl::Now(), deadline) << "its lease of one second ran out";
+    ASSERT_LT(absl::Now(), deadline) << "its lease of three seconds ran out";
+    absl::SleepFor(absl::Milliseconds(5));
   }
   ASSERT_OK(other->Query("SELECT pg_advisory_unlock_all()"));
 

@@ -76,7 +76,11 @@ class ChildProcess {
   bool WasKilled(absl::Duration timeout) {
     const absl::Time deadline = absl::Now() + timeout;
     while (pid_ > 0 && absl::Now() < deadline) {
-      if (waitpid(pid_, &status_, WNOHANG) == pid_) pid_ = -1;
+      if (waitpid(pid_, &status_, WNOHANG) == pid_) {
+        pid_ = -1;
+      } else {
+        absl::SleepFor(absl::Milliseconds(1));
+      }
     }
     return pid_ < 0 && WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL;
   }
@@ -85,7 +89,7 @@ class ChildProcess {
   std::string Address() const {
     static constexpr char kKey[] = "\"address\":\"";
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    while (absl::Now() < deadline) {
+    for (; absl::Now() < deadline; absl::SleepFor(absl::Milliseconds(5))) {
       const std::string log = Log();
       const std::size_t at = log.find(kKey);
       if (at == std::string::npos || log.find("\"event\":\"ready\"") == std::string::npos) continue;
