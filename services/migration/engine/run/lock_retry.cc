@@ -1,7 +1,6 @@
 #include "services/migration/engine/run/lock_retry.h"
 
 #include <algorithm>
-#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -14,14 +13,6 @@
 
 namespace lockstep::migration {
 namespace {
-
-// 100 ms, doubling up to 5 s, each between half and the whole of that, so that competitors spread.
-absl::Duration Backoff(int tries) {
-  static thread_local std::mt19937 generator{std::random_device{}()};
-  const absl::Duration full =
-      std::min(absl::Milliseconds(100) * (1 << std::min(tries, 6)), absl::Seconds(5));
-  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
-}
 
 absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
   const std::vector<LockHolder> holders = session.attendant.last_holders();
@@ -41,6 +32,13 @@ bool IsAboutLocks(const absl::Status& status) {
   return state == "55P03" || state == "40P01" || state == "40001";
 }
 
+absl::Duration Backoff(int tries) {
+  static thread_local std::mt19937 generator{std::random_device{}()};
+  const absl::Duration full =
+      std::min(absl::Milliseconds(100) * (1 << std::min(tries, 6)), absl::Seconds(5));
+  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
+}
+
 absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
                           absl::FunctionRef<absl::Status()> attempt) {
   const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
@@ -48,11 +46,7 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
     RETURN_IF_ERROR(MayGoOn(session));
     absl::Status status;
     {
-      // The attendant watches the session's own connection only.
-      std::optional<Attendant::Watch> watch;
-      if (&connection == &session.connection) {
-        watch.emplace(session.attendant, task.Event("", ""));
-      }
+      const Attendant::Watch watch(session.attendant, task.Event("", ""), &connection);
       status = attempt();
     }
     if (connection.is_lost()) return status;
