@@ -1,5 +1,6 @@
 #include "services/migration/engine/run/plan_runner.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 #include "services/migration/engine/run/verifier.h"
 
@@ -54,10 +56,8 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
                      RunReport& report) {
   Killpoint("step_begin");
   RETURN_IF_ERROR(MayGoOn(session));
-  session.in_flight = InFlight{.revision = task.revision.id,
-                               .ordinal = task.step.ordinal,
-                               .direction = task.direction,
-                               .text = task.text()};
+  session.in_flight = InFlight{.text = task.text()};
+  if (task.step.kind != StepKind::kTransactional) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
   if (task.script.is_opaque) {
     session.journal.Emit(task.Event("warning", task.script.file + kOpaqueWarning));
@@ -83,20 +83,36 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
 // Every step is done, only the revision is not recorded: an undo was broken off before its first
 // step.
 absl::Status CompleteRevision(RunSession& session, const Revision& revision) {
-  std::vector<Happening> tail = {
-      {.kind = "revision_finished",
-       .message = "revision " + revision.id + " (" + revision.title + ") is applied",
-       .revision = revision.id}};
-  const auto recorded =
-      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                                        RecordRevisionSql(session.sql, revision) +
-                                        session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
+  return RecordInLedger(
+      session, "revision " + revision.id, RecordRevisionSql(session.sql, revision),
+      {{.kind = "revision_finished",
+        .message = "revision " + revision.id + " (" + revision.title + ") is applied",
+        .revision = revision.id}});
+}
+
+// Whether the ledger has the step as done with an undo that is not finished.
+bool IsHalfUndone(const AppliedState& state, const Revision& revision, int ordinal) {
+  const auto applied = state.revisions.find(revision.id);
+  return applied != state.revisions.end() &&
+         std::any_of(applied->second.steps.begin(), applied->second.steps.end(),
+                     [&](const AppliedStep& step) {
+                       return step.ordinal == ordinal && step.is_half_undone;
+                     });
+}
+
+// What a step left that was begun outside of a transaction and never done.
+absl::Status ClearBegun(RunSession& session, const Revision& revision, const Step& step) {
+  RETURN_IF_ERROR(MayGoOn(session));
+  const StepTask task{
+      .revision = revision, .step = step, .direction = Direction::kDown, .script = step.up};
+  session.in_flight = InFlight{.text = task.text(), .otherwise = " is not finished"};
+  const absl::Status status = ClearBegunStep(session, task);
+  if (session.connection.is_lost()) return status;
+  session.in_flight.reset();
+  if (!status.ok() && ReasonOf(status) != "LEASE_LOST") {
+    RecordFailure(session, task, status).IgnoreError();
   }
-  session.journal.Committed();
-  return absl::OkStatus();
+  return status;
 }
 
 // What runs have done whose process went away before they verified it.
@@ -215,6 +231,9 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
     }
     downs.push_back(std::move(down));
   }
+  for (const std::size_t index : item.begun) {
+    RETURN_IF_ERROR(ClearBegun(session, revision, revision.steps[index]));
+  }
   for (std::size_t i = 0; i < downs.size(); ++i) {
     const Step& step = revision.steps[item.steps[i]];
     undo.later.clear();
@@ -225,7 +244,8 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
                         .step = step,
                         .direction = Direction::kDown,
                         .script = downs[i],
-                        .is_last = i + 1 == downs.size()};
+                        .is_last = i + 1 == downs.size(),
+                        .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
     RETURN_IF_ERROR(RunStep(session, task, undo, report));
     touched.Add(revision, downs[i]);
     undo.asks_guard = false;
@@ -272,7 +292,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
                           .step = step,
                           .direction = Direction::kUp,
                           .script = step.up,
-                          .is_last = index == item.steps.back()};
+                          .is_last = index == item.steps.back(),
+                          .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
       RETURN_IF_ERROR(RunStep(session, task, {}, report));
       touched.Add(revision, step.up);
     }
@@ -317,7 +338,7 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
   ASSIGN_OR_RETURN(const Plan up, PlanUpgrade(session.graph, state, target));
   ASSIGN_OR_RETURN(const Plan down, PlanDowngrade(session.graph, state, target));
   report.nothing_to_do = up.empty() && down.empty();
-  std::string sql = "BEGIN;\n" + AssertLeaseSql(session.key);
+  std::string sql;
   for (const PlanItem& item : down.items) {
     const Revision& revision = session.graph.at(item.position);
     sql += BeginUndoSql(revision);
@@ -325,15 +346,19 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
       sql += RecordUndoSql(session.sql, revision, revision.steps[index], "0");
       ++report.steps_run;
     }
+    sql += ForgetRevisionSql(revision);
     report.revisions.push_back(revision.id);
   }
   for (const PlanItem& item : up.items) {
     const Revision& revision = session.graph.at(item.position);
     for (const std::size_t index : item.steps) {
-      sql += RecordStepSql(session.sql, revision, revision.steps[index], "0");
+      const Step& step = revision.steps[index];
+      sql += IsHalfUndone(state, revision, step.ordinal)
+                 ? RecordAgainSql(session.sql, revision, step)
+                 : RecordStepSql(session.sql, revision, step, "0");
       ++report.steps_run;
     }
-    sql += RecordRevisionSql(session.sql, revision);
+    sql += RecordRevisionSql(session.sql, revision) + ForgetRevisionSql(revision);
     report.revisions.push_back(revision.id);
   }
   std::vector<Happening> tail = {
@@ -341,13 +366,7 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
        .message = absl::StrFormat(
            "recorded %d revisions as applied and %d as not applied, without running them",
            up.items.size(), down.items.size())}};
-  const auto recorded =
-      RunScript(session.connection, sql + session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
+  RETURN_IF_ERROR(RecordInLedger(session, "the stamp", sql, std::move(tail)));
   ASSIGN_OR_RETURN(const AppliedState after, LoadState(session.connection, session.graph));
   report.heads = HeadsOf(session.graph, after);
   return absl::OkStatus();
