@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -14,9 +13,9 @@
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
-#include "services/migration/engine/run/verifier.h"
 
 namespace lockstep::migration {
 namespace {
@@ -115,99 +114,6 @@ absl::Status ClearBegun(RunSession& session, const Revision& revision, const Ste
   return status;
 }
 
-// What runs have done whose process went away before they verified it.
-struct Leftovers {
-  std::set<std::string> runs;
-  Touched touched;
-};
-
-// Only those that no run has dealt with since: kRecovered in the log of a run says that one has.
-constexpr char kRecovered[] = "recovered";
-
-absl::StatusOr<Leftovers> FindLeftovers(RunSession& session) {
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      session.connection.Query(
-          "SELECT r.run_id, l.revision, l.ordinal, l.direction FROM migration.runs AS r"
-          "  JOIN migration.step_log AS l ON l.run_id = r.run_id"
-          " WHERE r.state = 'interrupted' AND r.kind IN ('upgrade', 'downgrade')"
-          "   AND NOT EXISTS (SELECT FROM migration.run_events AS e"
-          "                    WHERE e.run_id = r.run_id AND e.kind = $1)"
-          " ORDER BY l.log_id",
-          kRecovered));
-  Leftovers left;
-  for (const pg::Row row : rows) {
-    if (left.runs.insert(row.Text("run_id")).second) {
-      session.journal.Emit({.kind = "predecessor_interrupted",
-                            .message = "run " + row.Text("run_id") +
-                                       " went away before it verified what it had done"});
-    }
-    const auto position = session.graph.Find(row.Text("revision"));
-    const auto index = static_cast<std::size_t>(row.Get<std::int32_t>("ordinal")) - 1;
-    if (!position.has_value() || index >= session.graph.at(*position).steps.size()) continue;
-    const Revision& revision = session.graph.at(*position);
-    const bool was_up = row.Text("direction") == "up";
-    left.touched.Add(revision, was_up ? revision.steps[index].up : revision.steps[index].down);
-    if (was_up) left.touched.revisions.insert(revision.id);
-  }
-  return left;
-}
-
-std::string RecoveredSql(const RunSession& session, const Leftovers& left) {
-  std::string sql;
-  for (const std::string& run : left.runs) {
-    sql += absl::StrFormat(
-        "INSERT INTO migration.run_events (run_id, event_offset, at, kind, message)"
-        " SELECT %s, coalesce(max(event_offset), 0) + 1, clock_timestamp(), '%s',"
-        " 'run ' || %s || ' verified what this one had done'"
-        " FROM migration.run_events WHERE run_id = %s;\n",
-        pg::QuoteLiteral(run), kRecovered, session.sql.run, pg::QuoteLiteral(run));
-  }
-  return sql;
-}
-
-absl::Status Verify(RunSession& session, Touched touched, const Leftovers& left,
-                    RunReport& report) {
-  touched.tables.insert(left.touched.tables.begin(), left.touched.tables.end());
-  touched.services.insert(left.touched.services.begin(), left.touched.services.end());
-  touched.revisions.insert(left.touched.revisions.begin(), left.touched.revisions.end());
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
-  report.heads = HeadsOf(session.graph, state);
-  RETURN_IF_ERROR(AddDependentViews(session.connection, touched));
-  const RevisionSet affected = Affected(session.graph, state, touched);
-  if (affected.empty() && left.runs.empty()) return absl::OkStatus();
-  Killpoint("verify_begin");
-  std::vector<VerificationResult> checks;
-  {
-    const Attendant::Watch watch(session.attendant, {.kind = "", .message = ""});
-    ASSIGN_OR_RETURN(checks,
-                     RunVerifications(session.context, session.connection, session.graph, state,
-                                      affected, session.options.verify_timeout, session.journal));
-  }
-  const absl::Status status = VerificationStatus(checks);
-  for (const VerificationResult& check : checks) {
-    if (!check.passed) session.journal.Emit(FailedCheck(check));
-  }
-  std::vector<Happening> tail;
-  if (status.ok() && !checks.empty()) {
-    tail.push_back({.kind = "verification",
-                    .message = absl::StrFormat("%d verifications of %d revisions hold",
-                                               checks.size(), affected.size())});
-  }
-  const auto recorded = RunScript(
-      session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                              RecordChecksSql(session.sql, checks) + RecoveredSql(session, left) +
-                              session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
-  Killpoint("verify_recorded");
-  report.verifications.insert(report.verifications.end(), checks.begin(), checks.end());
-  return status;
-}
-
 absl::Status UndoRevision(RunSession& session, const PlanItem& item, const AppliedState& state,
                           const RunOptions& run, Touched& touched, RunReport& report) {
   const Revision& revision = session.graph.at(item.position);
@@ -279,7 +185,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   report.heads = HeadsOf(session.graph, state);
   if (plan.empty()) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : Verify(session, {}, left, report);
+    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
@@ -305,7 +211,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, std::move(touched), left, report);
+  return VerifyTouched(session, std::move(touched), left, report);
 }
 
 absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -317,7 +223,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   report.heads = HeadsOf(session.graph, state);
   if (plan.empty()) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : Verify(session, {}, left, report);
+    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
@@ -330,7 +236,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, std::move(touched), left, report);
+  return VerifyTouched(session, std::move(touched), left, report);
 }
 
 absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& report) {
