@@ -14,8 +14,8 @@
 namespace lockstep::migration {
 namespace {
 
-absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
-  const std::vector<LockHolder> holders = session.attendant.last_holders();
+absl::Status Blocked(const StepTask& task, const absl::Status& cause,
+                     const std::vector<LockHolder>& holders) {
   std::string who;
   for (const LockHolder& holder : holders) who += "\n  " + holder.text();
   return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
@@ -42,6 +42,7 @@ absl::Duration Backoff(int tries) {
 absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
                           absl::FunctionRef<absl::Status()> attempt) {
   const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
+  std::vector<LockHolder> holders;  // as they were seen last
   for (int tries = 0;; ++tries) {
     RETURN_IF_ERROR(MayGoOn(session));
     absl::Status status;
@@ -49,6 +50,8 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
       const Attendant::Watch watch(session.attendant, task.Event("", ""), &connection);
       status = attempt();
     }
+    // A short wait may end before anybody has looked who is in the way.
+    if (auto seen = session.attendant.last_holders(); !seen.empty()) holders = std::move(seen);
     if (connection.is_lost()) return status;
     if (connection.is_in_transaction()) {
       RETURN_IF_ERROR(connection.Script("ROLLBACK").status());
@@ -57,7 +60,7 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
     // That the run was cancelled or lost its lease says more than what that did to the statement.
     RETURN_IF_ERROR(MayGoOn(session));
     if (!IsAboutLocks(status)) return status;
-    if (absl::Now() >= give_up) return Blocked(session, task, status);
+    if (absl::Now() >= give_up) return Blocked(task, status, holders);
     Happening retry =
         task.Event("step_retried", task.text() + " was rolled back (" +
                                        DescribeDatabaseError(status) + ") and will be tried again");
