@@ -34,9 +34,15 @@ const Step* FindStep(const Revision& revision, int ordinal) {
   return nullptr;
 }
 
+const AppliedStep* FindDone(const AppliedRevision& applied, int ordinal) {
+  for (const AppliedStep& step : applied.steps) {
+    if (step.ordinal == ordinal) return &step;
+  }
+  return nullptr;
+}
+
 bool IsDone(const AppliedRevision& applied, int ordinal) {
-  return std::any_of(applied.steps.begin(), applied.steps.end(),
-                     [&](const AppliedStep& step) { return step.ordinal == ordinal; });
+  return FindDone(applied, ordinal) != nullptr;
 }
 
 // What was edited in a revision that is applied, as lines for a person.
@@ -101,11 +107,10 @@ PlanItem UpItem(const Graph& graph, const AppliedState& state, std::size_t posit
   const Revision& revision = graph.at(position);
   const AppliedRevision* applied = FindApplied(state, revision.id);
   for (std::size_t i = 0; i < revision.steps.size(); ++i) {
-    if (applied != nullptr && IsDone(*applied, revision.steps[i].ordinal)) {
-      item.resumes = true;
-    } else {
-      item.steps.push_back(i);
-    }
+    const AppliedStep* done =
+        applied == nullptr ? nullptr : FindDone(*applied, revision.steps[i].ordinal);
+    if (done != nullptr) item.resumes = true;
+    if (done == nullptr || done->is_half_undone) item.steps.push_back(i);
   }
   return item;
 }
@@ -120,6 +125,9 @@ PlanItem DownItem(const Graph& graph, const AppliedState& state, std::size_t pos
     } else {
       item.resumes = true;
     }
+    const bool was_begun = std::find(applied.begun.begin(), applied.begun.end(),
+                                     revision.steps[i].ordinal) != applied.begun.end();
+    if (was_begun) item.begun.push_back(i);
   }
   return item;
 }

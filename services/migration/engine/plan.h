@@ -21,14 +21,20 @@ struct AppliedStep {
   int ordinal = 1;
   std::string name;
   std::string checksum;  // Step::checksum at the time
+  // Its undo was begun outside of a transaction and is not recorded as finished: only the catalog
+  // knows what is left of it.
+  bool is_half_undone = false;
 };
 
-// One revision of which the ledger has at least one step.
+// One revision of which the ledger has at least one step, done or begun.
 struct AppliedRevision {
   std::string service;
   bool is_complete = false;  // every step done and the revision recorded as applied
   std::string checksum;      // Revision::checksum when it became complete; "" = do not compare
   std::vector<AppliedStep> steps;  // ascending by ordinal
+  // Ordinals of steps that were begun outside of a transaction and are not recorded as done: they
+  // may have left something behind. Ascending.
+  std::vector<int> begun = {};
 };
 
 // The ledger as the planner needs it, by revision id.
@@ -42,6 +48,8 @@ struct PlanItem {
   std::vector<std::size_t>
       steps;  // indexes into Revision::steps, in the order in which they run (reversed for kDown)
   bool resumes = false;  // some of its steps were already done (kUp) or never done (kDown)
+  // kDown: indexes of steps that were begun and never done. What they left goes before the rest.
+  std::vector<std::size_t> begun = {};
 };
 
 struct Plan {
@@ -66,13 +74,13 @@ struct Plan {
 [[nodiscard]] absl::Status CheckHistory(const Graph& graph, const AppliedState& state);
 
 // What to do to have everything of `target` applied. Includes CheckHistory. Empty when nothing is
-// missing.
+// missing. A step whose undo was begun outside of a transaction runs again.
 [[nodiscard]] absl::StatusOr<Plan> PlanUpgrade(const Graph& graph, const AppliedState& state,
                                                std::string_view target);
 
 // What to undo so that of the target's services nothing but the target is left, including whatever
-// depends on what goes. Half-applied revisions that go lose the steps that are done. Includes
-// CheckHistory.
+// depends on what goes. Half-applied revisions that go lose the steps that are done, and what those
+// left that were only begun. Includes CheckHistory.
 [[nodiscard]] absl::StatusOr<Plan> PlanDowngrade(const Graph& graph, const AppliedState& state,
                                                  std::string_view target);
 

@@ -147,6 +147,12 @@ class Checker {
              statement.tag + " cannot run inside a transaction; it needs a non-transactional step");
     }
     if (context_.kind != StepKind::kNonTransactional) return;
+    if (statement.node == "ClusterStmt") {
+      Refuse(statement.begin, "SQL_OUTCOME_UNKNOWN",
+             "CLUSTER of every table: after a crash nobody could tell which tables were done; "
+             "CLUSTER one table in a transactional step");
+      return;
+    }
     if (!statement.refuses_transaction && !statement.may_run_alone) {
       Refuse(statement.begin, "SQL_TRANSACTIONAL",
              statement.tag +
@@ -219,6 +225,11 @@ class Checker {
   // known. That is enough to keep transactions and the ledger safe; owners are checked by the
   // runner.
   void CheckOpaque() {
+    if (context_.role == ScriptRole::kStep && context_.kind == StepKind::kNonTransactional) {
+      Refuse(0, "SQL_OUTCOME_UNKNOWN",
+             "the parser cannot read the file, so nobody could tell after a crash whether it was "
+             "done; such a file needs another kind of step");
+    }
     const std::vector<Word> words = CodeWords(sql_.script.text);
     const auto word = [&](std::size_t i) {
       return i < words.size() ? std::string_view(words[i].text) : std::string_view();

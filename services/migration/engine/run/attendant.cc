@@ -73,9 +73,11 @@ Attendant::~Attendant() {
   thread_.join();
 }
 
-Attendant::Watch::Watch(Attendant& attendant, Happening label) : attendant_(attendant) {
+Attendant::Watch::Watch(Attendant& attendant, Happening label, pg::Connection* watched)
+    : attendant_(attendant) {
   const std::lock_guard lock(attendant_.mutex_);
   attendant_.is_watching_ = true;
+  attendant_.watched_ = watched == nullptr ? &attendant_.main_ : watched;
   attendant_.was_stopped_ = false;
   attendant_.watch_started_ = absl::Now();
   attendant_.label_ = std::move(label);
@@ -85,6 +87,7 @@ Attendant::Watch::Watch(Attendant& attendant, Happening label) : attendant_(atte
 }
 
 Attendant::Watch::~Watch() {
+  const std::lock_guard stopping(attendant_.stopping_);
   const std::lock_guard lock(attendant_.mutex_);
   attendant_.is_watching_ = false;
 }
@@ -158,7 +161,13 @@ void Attendant::Renew() {
 
 void Attendant::LookForHolders() {
   if (!Connected()) return;
-  auto holders = HoldersOf(*connection_, main_.backend_pid());
+  int pid = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_watching_) return;
+    pid = watched_->backend_pid();
+  }
+  auto holders = HoldersOf(*connection_, pid);
   if (!holders.ok()) return;
   Happening blocked;
   bool is_news = false;
@@ -199,12 +208,15 @@ void Attendant::LookForHolders() {
 }
 
 void Attendant::StopStatement() {
+  const std::lock_guard stopping(stopping_);
+  pg::Connection* waiting = nullptr;
   {
     const std::lock_guard lock(mutex_);
     if (was_stopped_ || !is_watching_) return;
     was_stopped_ = true;
+    waiting = watched_;
   }
-  main_.Cancel();
+  waiting->Cancel();
 }
 
 }  // namespace lockstep::migration

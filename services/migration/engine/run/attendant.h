@@ -45,10 +45,11 @@ class Attendant {
   Attendant(const Attendant&) = delete;
   Attendant& operator=(const Attendant&) = delete;
 
-  // Around everything that may wait for a lock. `label` names it in events.
+  // Around everything that may wait for a lock. `label` names it in events. `watched` is the
+  // connection that waits, the runner's main one unless it is given.
   class Watch {
    public:
-    Watch(Attendant& attendant, Happening label);
+    Watch(Attendant& attendant, Happening label, pg::Connection* watched = nullptr);
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
@@ -77,11 +78,14 @@ class Attendant {
   Journal& journal_;
   std::unique_ptr<pg::Connection> connection_;
 
+  // Held while a statement is being stopped, so that its connection outlives that. Before mutex_.
+  std::mutex stopping_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool is_stopping_ = false;
   bool is_watching_ = false;
   bool was_stopped_ = false;  // the running statement was cancelled once
+  pg::Connection* watched_ = nullptr;
   absl::Time watch_started_;
   Happening label_;
   std::vector<LockHolder> holders_;

@@ -46,6 +46,9 @@ struct EngineOptions {
   absl::Duration archive_retention = absl::Hours(24 * 90);
   // Verify queries end after this.
   absl::Duration verify_timeout = absl::Minutes(5);
+  // Verify queries wait for locks, in pieces of at most 5 s, this long together. What has not got
+  // its locks by then is undecided (VERIFICATION_BLOCKED).
+  absl::Duration verify_lock_wait = absl::Seconds(30);
 };
 
 enum class RevisionState { kPending, kPartial, kApplied, kUnknown };
@@ -308,7 +311,8 @@ class Engine {
   [[nodiscard]] absl::StatusOr<RunReport> Stamp(const Context& context, std::string_view target,
                                                 const RunOptions& run, EventSink& sink);
   // Runs every verification of completely applied revisions that is not superseded. Violations are
-  // in the report, not in the status.
+  // in the report, not in the status; VERIFICATION_BLOCKED when there are none but a check could
+  // not be decided.
   [[nodiscard]] absl::StatusOr<VerifyReport> Verify(const Context& context, EventSink& sink);
   // Replaces the archived down script of an applied step.
   [[nodiscard]] absl::Status Amend(const Context& context, const AmendOptions& amend);

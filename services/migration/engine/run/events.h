@@ -9,16 +9,18 @@
 
 namespace lockstep::migration {
 
-// One line of a run's log. Offsets of a run start at 1 and have no gaps.
+// One line of a run's log. Offsets of a run start at 1 and have no gaps, unless the outcome of a
+// commit stayed unknown.
 struct RunEvent {
   std::string run_id;
   std::int64_t offset = 0;
   absl::Time at;
   // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
   // step_failed, step_blocked, step_retried, revision_finished, expectation, privileged_sql,
-  // index_resumed, archived, archive_purged, guard_rehearsed, guard_silent, verification,
-  // verification_skipped, warning, predecessor_interrupted; recovered, in the log of a run that was
-  // interrupted, by the run that verified what it had done.
+  // index_resumed, leftover_cleared, archived, archive_purged, guard_rehearsed, guard_silent,
+  // verification, verification_skipped, warning, predecessor_interrupted, predecessor_unverified;
+  // recovered, in the log of a run that ended before it verified what it had done, by the run that
+  // did so instead.
   std::string kind;
   std::string revision;   // "" when the event is about the whole run
   int step = 0;           // ordinal, 0 when the event is not about one step

@@ -19,6 +19,7 @@ constexpr std::array kReasons = {
     ReasonClass{"ARCHIVED_SCRIPT_DAMAGED", ExitClass::kHistory},
     ReasonClass{"LEDGER_TOO_NEW", ExitClass::kHistory},
     ReasonClass{"STEP_BLOCKED", ExitClass::kBlocked},
+    ReasonClass{"VERIFICATION_BLOCKED", ExitClass::kBlocked},
     ReasonClass{"LEASE_HELD", ExitClass::kBlocked},
     ReasonClass{"RUN_IN_PROGRESS", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},

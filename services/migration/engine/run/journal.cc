@@ -107,6 +107,19 @@ void Journal::RolledBack() {
   for (Happening& happening : std::exchange(queued_, {})) EmitLocked(std::move(happening));
 }
 
+void Journal::OutcomeUnknown() {
+  const std::lock_guard lock(mutex_);
+  next_offset_ += static_cast<std::int64_t>(tail_.size());
+  tail_.clear();
+  is_in_air_ = false;
+  for (Happening& happening : std::exchange(queued_, {})) EmitLocked(std::move(happening));
+}
+
+std::int64_t Journal::tail_offset() {
+  const std::lock_guard lock(mutex_);
+  return is_in_air_ && !tail_.empty() ? next_offset_ : 0;
+}
+
 std::string Journal::PendingSql(std::int64_t& up_to) {
   const std::lock_guard lock(mutex_);
   up_to = next_offset_ - 1;

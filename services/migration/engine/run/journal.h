@@ -46,6 +46,12 @@ class Journal {
   void Committed();
   // It did not: its tail never happened.
   void RolledBack();
+  // Nobody can tell. The offsets of its tail are not given to anything else: if it did commit, the
+  // ledger would take what comes for what it has.
+  void OutcomeUnknown();
+  // Offset of the first event of the tail in the air; 0 without one. When the ledger has an event
+  // with it, the transaction committed.
+  std::int64_t tail_offset();
 
   // For a second connection: the SQL for the numbered events, without a tail. Committing it again
   // is harmless.

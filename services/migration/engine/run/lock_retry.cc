@@ -1,7 +1,6 @@
 #include "services/migration/engine/run/lock_retry.h"
 
 #include <algorithm>
-#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -15,16 +14,8 @@
 namespace lockstep::migration {
 namespace {
 
-// 100 ms, doubling up to 5 s, each between half and the whole of that, so that competitors spread.
-absl::Duration Backoff(int tries) {
-  static thread_local std::mt19937 generator{std::random_device{}()};
-  const absl::Duration full =
-      std::min(absl::Milliseconds(100) * (1 << std::min(tries, 6)), absl::Seconds(5));
-  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
-}
-
-absl::Status Blocked(const RunSession& session, const StepTask& task, const absl::Status& cause) {
-  const std::vector<LockHolder> holders = session.attendant.last_holders();
+absl::Status Blocked(const StepTask& task, const absl::Status& cause,
+                     const std::vector<LockHolder>& holders) {
   std::string who;
   for (const LockHolder& holder : holders) who += "\n  " + holder.text();
   return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
@@ -41,20 +32,26 @@ bool IsAboutLocks(const absl::Status& status) {
   return state == "55P03" || state == "40P01" || state == "40001";
 }
 
+absl::Duration Backoff(int tries) {
+  static thread_local std::mt19937 generator{std::random_device{}()};
+  const absl::Duration full =
+      std::min(absl::Milliseconds(100) * (1 << std::min(tries, 6)), absl::Seconds(5));
+  return full * std::uniform_real_distribution<double>(0.5, 1.0)(generator);
+}
+
 absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
                           absl::FunctionRef<absl::Status()> attempt) {
   const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
+  std::vector<LockHolder> holders;  // as they were seen last
   for (int tries = 0;; ++tries) {
     RETURN_IF_ERROR(MayGoOn(session));
     absl::Status status;
     {
-      // The attendant watches the session's own connection only.
-      std::optional<Attendant::Watch> watch;
-      if (&connection == &session.connection) {
-        watch.emplace(session.attendant, task.Event("", ""));
-      }
+      const Attendant::Watch watch(session.attendant, task.Event("", ""), &connection);
       status = attempt();
     }
+    // A short wait may end before anybody has looked who is in the way.
+    if (auto seen = session.attendant.last_holders(); !seen.empty()) holders = std::move(seen);
     if (connection.is_lost()) return status;
     if (connection.is_in_transaction()) {
       RETURN_IF_ERROR(connection.Script("ROLLBACK").status());
@@ -63,7 +60,7 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
     // That the run was cancelled or lost its lease says more than what that did to the statement.
     RETURN_IF_ERROR(MayGoOn(session));
     if (!IsAboutLocks(status)) return status;
-    if (absl::Now() >= give_up) return Blocked(session, task, status);
+    if (absl::Now() >= give_up) return Blocked(task, status, holders);
     Happening retry =
         task.Event("step_retried", task.text() + " was rolled back (" +
                                        DescribeDatabaseError(status) + ") and will be tried again");

@@ -1,7 +1,7 @@
 #include "services/migration/engine/run/plan_runner.h"
 
+#include <algorithm>
 #include <cstddef>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -13,8 +13,9 @@
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/run_verification.h"
+#include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
-#include "services/migration/engine/run/verifier.h"
 
 namespace lockstep::migration {
 namespace {
@@ -54,10 +55,8 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
                      RunReport& report) {
   Killpoint("step_begin");
   RETURN_IF_ERROR(MayGoOn(session));
-  session.in_flight = InFlight{.revision = task.revision.id,
-                               .ordinal = task.step.ordinal,
-                               .direction = task.direction,
-                               .text = task.text()};
+  session.in_flight = InFlight{.text = task.text()};
+  if (task.step.kind != StepKind::kTransactional) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
   if (task.script.is_opaque) {
     session.journal.Emit(task.Event("warning", task.script.file + kOpaqueWarning));
@@ -83,112 +82,35 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
 // Every step is done, only the revision is not recorded: an undo was broken off before its first
 // step.
 absl::Status CompleteRevision(RunSession& session, const Revision& revision) {
-  std::vector<Happening> tail = {
-      {.kind = "revision_finished",
-       .message = "revision " + revision.id + " (" + revision.title + ") is applied",
-       .revision = revision.id}};
-  const auto recorded =
-      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                                        RecordRevisionSql(session.sql, revision) +
-                                        session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
-  return absl::OkStatus();
+  return RecordInLedger(
+      session, "revision " + revision.id, RecordRevisionSql(session.sql, revision),
+      {{.kind = "revision_finished",
+        .message = "revision " + revision.id + " (" + revision.title + ") is applied",
+        .revision = revision.id}});
 }
 
-// What runs have done whose process went away before they verified it.
-struct Leftovers {
-  std::set<std::string> runs;
-  Touched touched;
-};
-
-// Only those that no run has dealt with since: kRecovered in the log of a run says that one has.
-constexpr char kRecovered[] = "recovered";
-
-absl::StatusOr<Leftovers> FindLeftovers(RunSession& session) {
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      session.connection.Query(
-          "SELECT r.run_id, l.revision, l.ordinal, l.direction FROM migration.runs AS r"
-          "  JOIN migration.step_log AS l ON l.run_id = r.run_id"
-          " WHERE r.state = 'interrupted' AND r.kind IN ('upgrade', 'downgrade')"
-          "   AND NOT EXISTS (SELECT FROM migration.run_events AS e"
-          "                    WHERE e.run_id = r.run_id AND e.kind = $1)"
-          " ORDER BY l.log_id",
-          kRecovered));
-  Leftovers left;
-  for (const pg::Row row : rows) {
-    if (left.runs.insert(row.Text("run_id")).second) {
-      session.journal.Emit({.kind = "predecessor_interrupted",
-                            .message = "run " + row.Text("run_id") +
-                                       " went away before it verified what it had done"});
-    }
-    const auto position = session.graph.Find(row.Text("revision"));
-    const auto index = static_cast<std::size_t>(row.Get<std::int32_t>("ordinal")) - 1;
-    if (!position.has_value() || index >= session.graph.at(*position).steps.size()) continue;
-    const Revision& revision = session.graph.at(*position);
-    const bool was_up = row.Text("direction") == "up";
-    left.touched.Add(revision, was_up ? revision.steps[index].up : revision.steps[index].down);
-    if (was_up) left.touched.revisions.insert(revision.id);
-  }
-  return left;
+// Whether the ledger has the step as done with an undo that is not finished.
+bool IsHalfUndone(const AppliedState& state, const Revision& revision, int ordinal) {
+  const auto applied = state.revisions.find(revision.id);
+  return applied != state.revisions.end() &&
+         std::any_of(applied->second.steps.begin(), applied->second.steps.end(),
+                     [&](const AppliedStep& step) {
+                       return step.ordinal == ordinal && step.is_half_undone;
+                     });
 }
 
-std::string RecoveredSql(const RunSession& session, const Leftovers& left) {
-  std::string sql;
-  for (const std::string& run : left.runs) {
-    sql += absl::StrFormat(
-        "INSERT INTO migration.run_events (run_id, event_offset, at, kind, message)"
-        " SELECT %s, coalesce(max(event_offset), 0) + 1, clock_timestamp(), '%s',"
-        " 'run ' || %s || ' verified what this one had done'"
-        " FROM migration.run_events WHERE run_id = %s;\n",
-        pg::QuoteLiteral(run), kRecovered, session.sql.run, pg::QuoteLiteral(run));
+// What a step left that was begun outside of a transaction and never done.
+absl::Status ClearBegun(RunSession& session, const Revision& revision, const Step& step) {
+  RETURN_IF_ERROR(MayGoOn(session));
+  const StepTask task{
+      .revision = revision, .step = step, .direction = Direction::kDown, .script = step.up};
+  session.in_flight = InFlight{.text = task.text(), .otherwise = " is not finished"};
+  const absl::Status status = ClearBegunStep(session, task);
+  if (session.connection.is_lost()) return status;
+  session.in_flight.reset();
+  if (!status.ok() && ReasonOf(status) != "LEASE_LOST") {
+    RecordFailure(session, task, status).IgnoreError();
   }
-  return sql;
-}
-
-absl::Status Verify(RunSession& session, Touched touched, const Leftovers& left,
-                    RunReport& report) {
-  touched.tables.insert(left.touched.tables.begin(), left.touched.tables.end());
-  touched.services.insert(left.touched.services.begin(), left.touched.services.end());
-  touched.revisions.insert(left.touched.revisions.begin(), left.touched.revisions.end());
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
-  report.heads = HeadsOf(session.graph, state);
-  RETURN_IF_ERROR(AddDependentViews(session.connection, touched));
-  const RevisionSet affected = Affected(session.graph, state, touched);
-  if (affected.empty() && left.runs.empty()) return absl::OkStatus();
-  Killpoint("verify_begin");
-  std::vector<VerificationResult> checks;
-  {
-    const Attendant::Watch watch(session.attendant, {.kind = "", .message = ""});
-    ASSIGN_OR_RETURN(checks,
-                     RunVerifications(session.context, session.connection, session.graph, state,
-                                      affected, session.options.verify_timeout, session.journal));
-  }
-  const absl::Status status = VerificationStatus(checks);
-  for (const VerificationResult& check : checks) {
-    if (!check.passed) session.journal.Emit(FailedCheck(check));
-  }
-  std::vector<Happening> tail;
-  if (status.ok() && !checks.empty()) {
-    tail.push_back({.kind = "verification",
-                    .message = absl::StrFormat("%d verifications of %d revisions hold",
-                                               checks.size(), affected.size())});
-  }
-  const auto recorded = RunScript(
-      session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                              RecordChecksSql(session.sql, checks) + RecoveredSql(session, left) +
-                              session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
-  Killpoint("verify_recorded");
-  report.verifications.insert(report.verifications.end(), checks.begin(), checks.end());
   return status;
 }
 
@@ -215,6 +137,9 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
     }
     downs.push_back(std::move(down));
   }
+  for (const std::size_t index : item.begun) {
+    RETURN_IF_ERROR(ClearBegun(session, revision, revision.steps[index]));
+  }
   for (std::size_t i = 0; i < downs.size(); ++i) {
     const Step& step = revision.steps[item.steps[i]];
     undo.later.clear();
@@ -225,7 +150,8 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
                         .step = step,
                         .direction = Direction::kDown,
                         .script = downs[i],
-                        .is_last = i + 1 == downs.size()};
+                        .is_last = i + 1 == downs.size(),
+                        .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
     RETURN_IF_ERROR(RunStep(session, task, undo, report));
     touched.Add(revision, downs[i]);
     undo.asks_guard = false;
@@ -259,7 +185,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   report.heads = HeadsOf(session.graph, state);
   if (plan.empty()) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : Verify(session, {}, left, report);
+    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
@@ -272,7 +198,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
                           .step = step,
                           .direction = Direction::kUp,
                           .script = step.up,
-                          .is_last = index == item.steps.back()};
+                          .is_last = index == item.steps.back(),
+                          .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
       RETURN_IF_ERROR(RunStep(session, task, {}, report));
       touched.Add(revision, step.up);
     }
@@ -284,7 +211,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, std::move(touched), left, report);
+  return VerifyTouched(session, std::move(touched), left, report);
 }
 
 absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -296,7 +223,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   report.heads = HeadsOf(session.graph, state);
   if (plan.empty()) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : Verify(session, {}, left, report);
+    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
@@ -309,7 +236,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     report.heads = plan.to_heads;
     return absl::OkStatus();
   }
-  return Verify(session, std::move(touched), left, report);
+  return VerifyTouched(session, std::move(touched), left, report);
 }
 
 absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& report) {
@@ -317,7 +244,7 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
   ASSIGN_OR_RETURN(const Plan up, PlanUpgrade(session.graph, state, target));
   ASSIGN_OR_RETURN(const Plan down, PlanDowngrade(session.graph, state, target));
   report.nothing_to_do = up.empty() && down.empty();
-  std::string sql = "BEGIN;\n" + AssertLeaseSql(session.key);
+  std::string sql;
   for (const PlanItem& item : down.items) {
     const Revision& revision = session.graph.at(item.position);
     sql += BeginUndoSql(revision);
@@ -325,15 +252,19 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
       sql += RecordUndoSql(session.sql, revision, revision.steps[index], "0");
       ++report.steps_run;
     }
+    sql += ForgetRevisionSql(revision);
     report.revisions.push_back(revision.id);
   }
   for (const PlanItem& item : up.items) {
     const Revision& revision = session.graph.at(item.position);
     for (const std::size_t index : item.steps) {
-      sql += RecordStepSql(session.sql, revision, revision.steps[index], "0");
+      const Step& step = revision.steps[index];
+      sql += IsHalfUndone(state, revision, step.ordinal)
+                 ? RecordAgainSql(session.sql, revision, step)
+                 : RecordStepSql(session.sql, revision, step, "0");
       ++report.steps_run;
     }
-    sql += RecordRevisionSql(session.sql, revision);
+    sql += RecordRevisionSql(session.sql, revision) + ForgetRevisionSql(revision);
     report.revisions.push_back(revision.id);
   }
   std::vector<Happening> tail = {
@@ -341,13 +272,7 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
        .message = absl::StrFormat(
            "recorded %d revisions as applied and %d as not applied, without running them",
            up.items.size(), down.items.size())}};
-  const auto recorded =
-      RunScript(session.connection, sql + session.journal.RecordSql(std::move(tail)) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
+  RETURN_IF_ERROR(RecordInLedger(session, "the stamp", sql, std::move(tail)));
   ASSIGN_OR_RETURN(const AppliedState after, LoadState(session.connection, session.graph));
   report.heads = HeadsOf(session.graph, after);
   return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/expectations.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 
 namespace lockstep::migration {
@@ -20,16 +21,11 @@ namespace {
 
 using killpoint::Killpoint;
 
+// Without the events. Going down as the administrator, the revision stops counting as applied here;
+// with printed SQL it did before the SQL was printed.
 std::string RecordSql(RunSession& session, const StepTask& task,
                       const std::vector<VerificationResult>& checks) {
-  std::string sql = RecordChecksSql(session.sql, checks);
-  if (task.direction == Direction::kUp) {
-    sql += MendedSql(session, task) + RecordStepSql(session.sql, task.revision, task.step);
-    if (task.is_last) sql += RecordRevisionSql(session.sql, task.revision);
-  } else {
-    sql += BeginUndoSql(task.revision) + RecordUndoSql(session.sql, task.revision, task.step);
-  }
-  return sql + session.journal.RecordSql(task.FinishedEvents());
+  return RecordChecksSql(session.sql, checks) + RecordAnnouncedSql(session, task, "NULL");
 }
 
 // Every (check_id, expected, actual) of the step. In the owner's role: what the step gives must be
@@ -41,6 +37,49 @@ absl::StatusOr<std::vector<VerificationResult>> Expectations(pg::Connection& con
                                      JoinStatements(task.step.expect.statements)));
   // One result is that of the role.
   return ReadExpectations(task, std::span(results).subspan(1));
+}
+
+// Waits until the server has let go of a connection of the administrator that broke. It is ended
+// through a new one, since only an administrator may; if that cannot be had, it ends by itself as
+// soon as the server looks for its client.
+absl::Status EndLost(RunSession& session, int lost_pid) {
+  const absl::Time give_up = absl::Now() + absl::Seconds(10);
+  auto other = OpenAdministratorSession(session.options, session.key);
+  if (other.ok())
+    (*other)->Query("SELECT pg_terminate_backend($1)", lost_pid).status().IgnoreError();
+  while (true) {
+    ASSIGN_OR_RETURN(pg::Result alive,
+                     session.connection.Query(std::string("SELECT s.pid FROM ") + kLiveSessions +
+                                                  " WHERE s.token = $1 AND s.pid = $2",
+                                              session.key.token, lost_pid));
+    if (alive.empty()) return absl::OkStatus();
+    if (absl::Now() > give_up) {
+      return Error(absl::StatusCode::kUnavailable, "DATABASE_UNREACHABLE",
+                   "an old backend does not end");
+    }
+    RETURN_IF_ERROR(Sleep(session.context, absl::Milliseconds(20)));
+  }
+}
+
+// The administrator's connection broke around its COMMIT. The runner's own lives, so the ledger can
+// be asked what became of it.
+absl::Status Resolve(RunSession& session, const StepTask& task, int lost_pid) {
+  const absl::Status ended = EndLost(session, lost_pid);
+  const absl::StatusOr<bool> is_done =
+      ended.ok() ? ResolveTail(session.journal, session.connection) : absl::StatusOr<bool>(ended);
+  if (session.connection.is_lost()) return is_done.status();
+  if (!is_done.ok()) {
+    session.journal.OutcomeUnknown();
+    return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
+                 task.text() +
+                     ": the administrator's connection broke and the outcome could not "
+                     "be read (" +
+                     MessageOf(is_done.status()) + "); run again to find out and continue");
+  }
+  if (*is_done) return absl::OkStatus();
+  return Error(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
+               "the administrator's connection broke; " + task.text() +
+                   " was rolled back; run again to continue");
 }
 
 // One transaction on the administrator's connection.
@@ -63,15 +102,20 @@ absl::Status Attempt(RunSession& session, const StepTask& task, pg::Connection& 
     RETURN_IF_ERROR(ExpectationStatus(task, outcome.expectations));
   }
   Killpoint("privileged_checked");
-  const auto recorded = administrator.Script("SET LOCAL ROLE NONE;\n" +
-                                             RecordSql(session, task, outcome.expectations));
-  const absl::Status committed = recorded.ok() ? administrator.Commit() : recorded.status();
+  const std::string undoes =
+      task.direction == Direction::kDown ? BeginUndoSql(task.revision) : std::string();
+  const auto recorded = administrator.Script("SET LOCAL ROLE NONE;\n" + undoes +
+                                             RecordSql(session, task, outcome.expectations) +
+                                             session.journal.RecordSql(task.FinishedEvents()));
+  absl::Status committed = recorded.status();
+  if (committed.ok()) {
+    administrator.SetAfterSendHook([] { Killpoint("privileged_commit_sent"); });
+    committed = administrator.Commit();
+    administrator.SetAfterSendHook({});
+  }
+  if (administrator.is_lost()) return Resolve(session, task, administrator.backend_pid());
   if (!committed.ok()) {
     session.journal.RolledBack();
-    if (administrator.is_lost()) {
-      return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
-                   task.text() + ": the administrator's connection broke; run again to find out");
-    }
     return TranslateLedgerError(committed);
   }
   session.journal.Committed();
@@ -203,27 +247,53 @@ absl::Status WaitForAdministrator(RunSession& session, const StepTask& task, Ste
   }
 }
 
+// Records what the catalog shows as done.
+absl::Status RecordShown(RunSession& session, const StepTask& task, const StepOutcome& outcome) {
+  Killpoint("privileged_shown");
+  return RecordInLedger(session, "", RecordSql(session, task, outcome.expectations),
+                        task.FinishedEvents());
+}
+
+// Before the SQL of an undo is printed. From here on the revision counts as half undone: an
+// instance that registers now waits, and whatever becomes of this run, the next one asks the
+// catalog whether the administrator has acted.
+absl::Status AnnounceUndo(RunSession& session, const StepTask& task) {
+  RETURN_IF_ERROR(RecordInLedger(
+      session, "", AnnounceSql(session, task, 1, JoinStatements(task.script.statements)), {}));
+  Killpoint("privileged_announced");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<StepOutcome> RunPrivilegedStep(RunSession& session, const StepTask& task,
                                               const UndoRequest& undo) {
   StepOutcome outcome;
-  if (task.direction == Direction::kDown) {
-    ASSIGN_OR_RETURN(outcome, PrepareUndoAlone(session, task, undo, Mark::kNothing));
+  const bool is_down = task.direction == Direction::kDown;
+  const bool prints = session.options.admin_url.empty();
+  std::optional<bool> shown;
+  if (task.is_half_undone || (is_down && prints)) {
+    ASSIGN_OR_RETURN(shown, IsShownDone(session, task, outcome));
   }
-  if (!session.options.admin_url.empty()) {
+  // The SQL of an undo that was broken off was printed: it may have been run since.
+  if (task.is_half_undone && shown.value_or(false)) {
+    TellExpectations(session, task, outcome.expectations);
+    RETURN_IF_ERROR(RecordShown(session, task, outcome));
+    return outcome;
+  }
+  if (is_down) {
+    // What the catalog cannot show is only printed, not waited for: nothing has begun.
+    const bool begins = prints && shown.has_value();
+    ASSIGN_OR_RETURN(outcome, PrepareUndoAlone(session, task, undo,
+                                               begins ? Mark::kHalfUndone : Mark::kNothing));
+    if (begins) RETURN_IF_ERROR(AnnounceUndo(session, task));
+  }
+  if (!prints) {
     RETURN_IF_ERROR(RunAsAdministrator(session, task, outcome));
     return outcome;
   }
   RETURN_IF_ERROR(WaitForAdministrator(session, task, outcome));
-  const auto recorded =
-      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) +
-                                        RecordSql(session, task, outcome.expectations) + "COMMIT;");
-  if (!recorded.ok()) {
-    if (!session.connection.is_lost()) session.journal.RolledBack();
-    return TranslateLedgerError(recorded.status());
-  }
-  session.journal.Committed();
+  RETURN_IF_ERROR(RecordShown(session, task, outcome));
   return outcome;
 }
 

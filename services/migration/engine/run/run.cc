@@ -71,8 +71,8 @@ bool IsAboutConnection(const absl::Status& status) {
 }
 
 // The main connection is gone. Its backend may still be at work, so it is ended first; then the
-// ledger says what became of the step. `replacement` is a new connection, registered under the same
-// lease.
+// ledger says what became of what was in flight. `replacement` is a new connection, registered
+// under the same lease.
 absl::Status Resolve(RunSession& session, pg::Connection& replacement, int lost_pid) {
   const absl::Time give_up = absl::Now() + absl::Seconds(10);
   while (true) {
@@ -87,26 +87,13 @@ absl::Status Resolve(RunSession& session, pg::Connection& replacement, int lost_
     }
     RETURN_IF_ERROR(Sleep(Context::WithDeadline(absl::InfiniteFuture()), absl::Milliseconds(20)));
   }
-  if (!session.in_flight.has_value()) {
-    session.journal.RolledBack();
-    return Error(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
-                 "the connection to the database broke; run again to continue");
-  }
-  const InFlight& step = *session.in_flight;
-  ASSIGN_OR_RETURN(pg::Result rows,
-                   replacement.Query("SELECT count(*) AS n FROM migration.applied_steps"
-                                     " WHERE revision = $1 AND ordinal = $2",
-                                     step.revision, step.ordinal));
-  const bool is_there = rows[0].Get<std::int64_t>("n") > 0;
-  const bool is_done = is_there == (step.direction == Direction::kUp);
-  if (is_done) {
-    session.journal.Committed();
-  } else {
-    session.journal.RolledBack();
-  }
+  ASSIGN_OR_RETURN(const bool is_done, ResolveTail(session.journal, replacement));
+  const std::string what =
+      session.in_flight.has_value()
+          ? "; " + session.in_flight->text + (is_done ? " is done" : session.in_flight->otherwise)
+          : "";
   return Error(absl::StatusCode::kUnavailable, "CONNECTION_LOST",
-               "the connection to the database broke; " + step.text +
-                   (is_done ? " is done" : " was rolled back") + "; run again to continue");
+               "the connection to the database broke" + what + "; run again to continue");
 }
 
 Happening RunFinished(const absl::Status& status) {
@@ -234,9 +221,9 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
       // A step that had failed by then is known to have failed, and why.
       const bool is_known =
           !session.in_flight.has_value() && !status.ok() && !IsAboutConnection(status);
-      if (!is_known)
-        status = reason == "CONNECTION_LOST" || reason == "LEASE_LOST" ? resolved
-                                                                       : Unknown(session, resolved);
+      const bool is_resolved = reason == "CONNECTION_LOST" || reason == "LEASE_LOST";
+      if (!is_known) status = is_resolved ? resolved : Unknown(session, resolved);
+      if (!is_resolved) journal.OutcomeUnknown();
       if (opened.ok()) replacement = *std::move(opened);
     }
     if (replacement != nullptr) {

@@ -1,5 +1,7 @@
 #include "services/migration/engine/run/run_session.h"
 
+#include <utility>
+
 #include "absl/strings/str_format.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -59,6 +61,41 @@ absl::Status FlushEvents(RunSession& session) {
   }
   session.journal.Committed();
   return absl::OkStatus();
+}
+
+absl::Status RecordInLedger(RunSession& session, const std::string& what, const std::string& sql,
+                            std::vector<Happening> tail) {
+  if (!what.empty()) session.in_flight = InFlight{.text = what};
+  const auto recorded =
+      RunScript(session.connection, "BEGIN;\n" + AssertLeaseSql(session.key) + sql +
+                                        session.journal.RecordSql(std::move(tail)) + "COMMIT;");
+  // Of a lost connection nobody knows yet whether it committed; the run finds out.
+  if (session.connection.is_lost()) return recorded.status();
+  if (!what.empty()) session.in_flight.reset();
+  if (!recorded.ok()) {
+    session.journal.RolledBack();
+    return TranslateLedgerError(recorded.status());
+  }
+  session.journal.Committed();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ResolveTail(Journal& journal, pg::Connection& connection) {
+  const std::int64_t offset = journal.tail_offset();
+  bool is_there = false;
+  if (offset > 0) {
+    ASSIGN_OR_RETURN(pg::Result rows,
+                     connection.Query("SELECT count(*) AS n FROM migration.run_events"
+                                      " WHERE run_id = $1 AND event_offset = $2",
+                                      journal.run_id(), offset));
+    is_there = rows[0].Get<std::int64_t>("n") > 0;
+  }
+  if (is_there) {
+    journal.Committed();
+  } else {
+    journal.RolledBack();
+  }
+  return is_there;
 }
 
 absl::Status RecordFailure(RunSession& session, const StepTask& task, const absl::Status& failure) {

@@ -19,12 +19,10 @@
 
 namespace lockstep::migration {
 
-// The step that a lost connection leaves in doubt.
+// What a lost connection leaves in doubt: a step, or a record of something else.
 struct InFlight {
-  std::string revision;
-  int ordinal = 0;
-  Direction direction = Direction::kUp;
   std::string text;
+  std::string otherwise = " was rolled back";  // what became of it unless it is done
 };
 
 struct RunSession {
@@ -48,6 +46,9 @@ struct StepTask {
   Direction direction;
   const Script& script;  // what runs: the file when going up, the archived text when going down
   bool is_last = false;  // going up: its end completes the revision
+  // Its undo was begun outside of a transaction and is not finished: the step is recorded as done,
+  // but only the catalog knows what is left of it.
+  bool is_half_undone = false;
   Happening Event(std::string kind, std::string message) const;
   // What the log says once the step is done: step_finished, and revision_finished after the last
   // step up.
@@ -65,6 +66,16 @@ absl::Status MayGoOn(const RunSession& session);
 
 // Writes what the journal holds to the ledger, in a transaction of its own that checks the lease.
 absl::Status FlushEvents(RunSession& session);
+
+// Commits `sql` and what the journal holds, with `tail`, in a transaction that checks the lease.
+// `what` names it should the connection break; "" when a step in flight does.
+absl::Status RecordInLedger(RunSession& session, const std::string& what, const std::string& sql,
+                            std::vector<Happening> tail);
+
+// For a transaction whose connection broke while it had a tail of the journal in the air: the
+// ledger, read through `connection`, says whether it committed, and the journal goes on from there.
+// False without a tail. REQUIRES: the backend of the broken connection is gone.
+absl::StatusOr<bool> ResolveTail(Journal& journal, pg::Connection& connection);
 
 // Records that a step failed, so that a mended file is recognised as such later. Flushes events.
 absl::Status RecordFailure(RunSession& session, const StepTask& task, const absl::Status& failure);

@@ -136,6 +136,15 @@ std::string RecordStepSql(const RunSql& run, const Revision& revision, const Ste
       JsonLiteral(scripts), duration_ms);
 }
 
+std::string RecordAgainSql(const RunSql& run, const Revision& revision, const Step& step) {
+  return absl::StrFormat(
+      "INSERT INTO migration.step_log (run_id, revision, service, ordinal, name, direction,"
+      " checksum, actor, duration_ms) VALUES (%s, %s, %s, %d, %s, 'up', %s, %s,"
+      " (extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000)::bigint);\n",
+      run.run, QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
+      QuoteLiteral(step.name), QuoteLiteral(step.checksum), run.actor);
+}
+
 std::string RecordRevisionSql(const RunSql& run, const Revision& revision) {
   nlohmann::json scripts = nlohmann::json::array();
   AddRevisionScripts(scripts, revision);

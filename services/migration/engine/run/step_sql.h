@@ -52,6 +52,8 @@ inline constexpr char kFireConstraints[] =
 
 std::string RecordStepSql(const RunSql& run, const Revision& revision, const Step& step,
                           std::string_view duration_ms = "NULL");
+// A line in the log for a step that is recorded as done and was done again.
+std::string RecordAgainSql(const RunSql& run, const Revision& revision, const Step& step);
 std::string RecordRevisionSql(const RunSql& run, const Revision& revision);
 std::string BeginUndoSql(const Revision& revision);
 std::string RecordUndoSql(const RunSql& run, const Revision& revision, const Step& step,

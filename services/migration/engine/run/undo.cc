@@ -248,7 +248,13 @@ absl::StatusOr<StepOutcome> PrepareUndoAlone(RunSession& session, const StepTask
     outcome.archives = std::move(prepared.archives);
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(RetryOnLocks(session, task, connection, attempt));
+  // Its commit is not that of the step.
+  const std::optional<InFlight> step =
+      std::exchange(session.in_flight, InFlight{.text = "what precedes " + task.text()});
+  const absl::Status prepared = RetryOnLocks(session, task, connection, attempt);
+  if (connection.is_lost()) return prepared;
+  session.in_flight = step;
+  RETURN_IF_ERROR(prepared);
   return outcome;
 }
 

@@ -10,6 +10,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
 
@@ -36,13 +37,13 @@ std::vector<Check> ChecksOf(const Graph& graph, const RevisionSet& revisions) {
   return checks;
 }
 
-std::string BeginReading(absl::Duration timeout) {
-  return absl::StrFormat(
-      "BEGIN READ ONLY;\nSELECT set_config('statement_timeout', '%d', true), "
-      "set_config('lock_timeout', '5s', true),"
-      " set_config('search_path', '%s', true), set_config('TimeZone', 'UTC', true);\n",
-      absl::ToInt64Milliseconds(timeout), kSearchPath);
-}
+// In pieces, so that nobody waits behind this for long.
+constexpr absl::Duration kOneLockWait = absl::Seconds(5);
+// Also when the time for locks is used up: a lock that is held for a moment only is no obstacle.
+constexpr absl::Duration kShortestLockWait = absl::Milliseconds(100);
+
+// What the server says to a statement that went over statement_timeout, among other things.
+constexpr char kStatementCancelled[] = "57014";
 
 std::string QueryOf(const Check& check) {
   // With .* the whole row is meant, also when it has a column that is called like the alias.
@@ -68,32 +69,47 @@ VerificationResult ResultOf(const Check& check, const pg::Result& rows) {
 class Verifier {
  public:
   Verifier(const Context& context, pg::Connection& connection, const Graph& graph,
-           const AppliedState& state, absl::Duration timeout, Journal& journal)
+           const AppliedState& state, VerifyLimits limits, Journal& journal)
       : context_(context),
         connection_(connection),
         graph_(graph),
         state_(state),
-        timeout_(timeout),
-        journal_(journal) {}
+        limits_(limits),
+        journal_(journal),
+        patience_(limits.lock_wait) {}
 
   absl::Status RunTogether(const std::vector<Check>& checks);
-  std::vector<VerificationResult> TakeResults() { return std::move(results_); }
+  Verifications Take() { return std::move(found_); }
 
  private:
+  std::string BeginReading() const;
   absl::Status RunAlone(const Check& check);
+  absl::StatusOr<std::vector<pg::Result>> Ask(const Check& check);
+  void Skip(const Check& check);
 
   const Context& context_;
   pg::Connection& connection_;
   const Graph& graph_;
   const AppliedState& state_;
-  const absl::Duration timeout_;
+  const VerifyLimits limits_;
   Journal& journal_;
-  std::vector<VerificationResult> results_;
+  absl::Duration patience_;  // with locks: what is left of it
+  Verifications found_;
 };
+
+std::string Verifier::BeginReading() const {
+  const absl::Duration lock_wait = std::clamp(patience_, kShortestLockWait, kOneLockWait);
+  return absl::StrFormat(
+      "BEGIN READ ONLY;\nSELECT set_config('statement_timeout', '%d', true),"
+      " set_config('lock_timeout', '%d', true),"
+      " set_config('search_path', '%s', true), set_config('TimeZone', 'UTC', true);\n",
+      absl::ToInt64Milliseconds(limits_.timeout), absl::ToInt64Milliseconds(lock_wait),
+      kSearchPath);
+}
 
 absl::Status Verifier::RunTogether(const std::vector<Check>& checks) {
   RETURN_IF_ERROR(context_.Check());
-  std::string sql = BeginReading(timeout_);
+  std::string sql = BeginReading();
   std::vector<std::size_t> places;  // of each check's result among those of the message
   std::size_t next = 2;
   const Revision* previous = nullptr;
@@ -114,31 +130,49 @@ absl::Status Verifier::RunTogether(const std::vector<Check>& checks) {
     return absl::OkStatus();
   }
   for (std::size_t i = 0; i < checks.size(); ++i) {
-    results_.push_back(ResultOf(checks[i], (*answers)[places[i]]));
+    found_.results.push_back(ResultOf(checks[i], (*answers)[places[i]]));
   }
   return absl::OkStatus();
 }
 
+// One query, as often as it meets a lock and there is time.
+absl::StatusOr<std::vector<pg::Result>> Verifier::Ask(const Check& check) {
+  for (int tries = 0;; ++tries) {
+    RETURN_IF_ERROR(context_.Check());
+    const absl::Time asked = absl::Now();
+    auto answers =
+        RunScript(connection_, BeginReading() + EnterRoleSql(OwnerRole(check.revision->service)) +
+                                   QueryOf(check) + "COMMIT;");
+    if (answers.ok() || connection_.is_lost() || !IsAboutLocks(answers.status()) ||
+        patience_ <= absl::ZeroDuration()) {
+      return answers;
+    }
+    RETURN_IF_ERROR(Sleep(context_, Backoff(tries)));
+    patience_ -= absl::Now() - asked;
+  }
+}
+
 absl::Status Verifier::RunAlone(const Check& check) {
-  RETURN_IF_ERROR(context_.Check());
-  auto answers = RunScript(connection_, BeginReading(timeout_) +
-                                            EnterRoleSql(OwnerRole(check.revision->service)) +
-                                            QueryOf(check) + "COMMIT;");
+  const auto answers = Ask(check);
   if (answers.ok()) {
-    results_.push_back(ResultOf(check, (*answers)[3]));
+    found_.results.push_back(ResultOf(check, (*answers)[3]));
     return absl::OkStatus();
   }
   if (connection_.is_lost()) return answers.status();
+  // That the caller went away says nothing about the check.
+  RETURN_IF_ERROR(context_.Check());
   const auto diagnostics = pg::DiagnosticsOf(answers.status());
   const auto position = graph_.Find(check.revision->id);
   // Only the message: a hint may name what is there instead.
   if (diagnostics.has_value() && position.has_value() &&
       (diagnostics->sqlstate == "42P01" || diagnostics->sqlstate == "42703") &&
       NamesWhatWasDropped(graph_, state_, *position, diagnostics->message)) {
-    journal_.Emit({.kind = "verification_skipped",
-                   .message = check.id + " of " + check.revision->id +
-                              " is about what a later revision dropped",
-                   .revision = check.revision->id});
+    Skip(check);
+    return absl::OkStatus();
+  }
+  if (IsAboutLocks(answers.status()) || pg::SqlStateOf(answers.status()) == kStatementCancelled) {
+    found_.undecided.push_back(check.revision->id + " " + check.id + ": " +
+                               DescribeDatabaseError(answers.status()));
     return absl::OkStatus();
   }
   VerificationResult failed;
@@ -147,8 +181,15 @@ absl::Status Verifier::RunAlone(const Check& check) {
   failed.expected = "no violations";
   failed.actual = "error " + DescribeDatabaseError(answers.status());
   failed.ran_at = absl::Now();
-  results_.push_back(std::move(failed));
+  found_.results.push_back(std::move(failed));
   return absl::OkStatus();
+}
+
+void Verifier::Skip(const Check& check) {
+  journal_.Emit({.kind = "verification_skipped",
+                 .message = check.id + " of " + check.revision->id +
+                            " is about what a later revision dropped",
+                 .revision = check.revision->id});
 }
 
 struct DroppedNames {
@@ -284,19 +325,23 @@ RevisionSet Affected(const Graph& graph, const AppliedState& state, const Touche
   return affected;
 }
 
-absl::StatusOr<std::vector<VerificationResult>> RunVerifications(
-    const Context& context, pg::Connection& connection, const Graph& graph,
-    const AppliedState& state, const RevisionSet& revisions, absl::Duration timeout,
-    Journal& journal) {
+VerifyLimits LimitsOf(const EngineOptions& options) {
+  return {.timeout = options.verify_timeout, .lock_wait = options.verify_lock_wait};
+}
+
+absl::StatusOr<Verifications> RunVerifications(const Context& context, pg::Connection& connection,
+                                               const Graph& graph, const AppliedState& state,
+                                               const RevisionSet& revisions, VerifyLimits limits,
+                                               Journal& journal) {
   const std::vector<Check> checks = ChecksOf(graph, revisions);
-  Verifier verifier(context, connection, graph, state, timeout, journal);
+  Verifier verifier(context, connection, graph, state, limits, journal);
   for (std::size_t i = 0; i < checks.size(); i += kQueriesInOneMessage) {
     const auto begin = checks.begin() + static_cast<std::ptrdiff_t>(i);
     const auto end = checks.begin() +
                      static_cast<std::ptrdiff_t>(std::min(i + kQueriesInOneMessage, checks.size()));
     RETURN_IF_ERROR(verifier.RunTogether({begin, end}));
   }
-  return verifier.TakeResults();
+  return verifier.Take();
 }
 
 Happening FailedCheck(const VerificationResult& check) {
@@ -308,15 +353,21 @@ Happening FailedCheck(const VerificationResult& check) {
   return happened;
 }
 
-absl::Status VerificationStatus(const std::vector<VerificationResult>& checks) {
+absl::Status VerificationStatus(const Verifications& found) {
   std::string failures;
-  for (const VerificationResult& check : checks) {
+  for (const VerificationResult& check : found.results) {
     if (!check.passed)
       failures += "\n  " + check.revision + " " + check.check_id + ": " + check.actual;
   }
-  if (failures.empty()) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition, "VERIFICATION_FAILED",
-               "these verifications found violations:" + failures);
+  if (!failures.empty()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "VERIFICATION_FAILED",
+                 "these verifications found violations:" + failures);
+  }
+  if (found.undecided.empty()) return absl::OkStatus();
+  std::string list;
+  for (const std::string& line : found.undecided) list += "\n  " + line;
+  return Error(absl::StatusCode::kFailedPrecondition, "VERIFICATION_BLOCKED",
+               "no verification found a violation, but these could not be decided:" + list);
 }
 
 }  // namespace lockstep::migration

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
@@ -44,18 +45,33 @@ bool NamesWhatWasDropped(const Graph& graph, const AppliedState& state, std::siz
 // "verify.sql:12": how results name the n-th query (from 0) of a script.
 std::string CheckId(const Script& script, std::size_t n);
 
+struct VerifyLimits {
+  absl::Duration timeout;    // of each query
+  absl::Duration lock_wait;  // for locks, of all queries together
+};
+VerifyLimits LimitsOf(const EngineOptions& options);
+
+struct Verifications {
+  std::vector<VerificationResult> results;
+  // Checks that neither hold nor fail, with the reason: they did not get their locks, or took too
+  // long.
+  std::vector<std::string> undecided;
+};
+
 // Runs the verifications of `revisions` in their owners' roles, read-only, many in one message. A
-// query that names a table or column which an applied revision has dropped since is skipped; any
-// other error is a failed check. Does not write: the caller records.
-absl::StatusOr<std::vector<VerificationResult>> RunVerifications(
-    const Context& context, pg::Connection& connection, const Graph& graph,
-    const AppliedState& state, const RevisionSet& revisions, absl::Duration timeout,
-    Journal& journal);
+// query that names a table or column which an applied revision has dropped since is skipped; one
+// that meets a lock is tried again, and is undecided when limits.lock_wait is over; any other error
+// is a failed check. Does not write: the caller records.
+absl::StatusOr<Verifications> RunVerifications(const Context& context, pg::Connection& connection,
+                                               const Graph& graph, const AppliedState& state,
+                                               const RevisionSet& revisions, VerifyLimits limits,
+                                               Journal& journal);
 
 // The event that tells about a failed check.
 Happening FailedCheck(const VerificationResult& check);
 
-// VERIFICATION_FAILED, or OK when all passed.
-absl::Status VerificationStatus(const std::vector<VerificationResult>& checks);
+// VERIFICATION_FAILED when a check fails; VERIFICATION_BLOCKED when none does but one is undecided;
+// OK when all passed.
+absl::Status VerificationStatus(const Verifications& found);
 
 }  // namespace lockstep::migration

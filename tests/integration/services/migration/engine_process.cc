@@ -1,5 +1,6 @@
 // A runner in a process of its own, for tests that stop or kill it: engine_process URL FOLDER
-// upgrade|downgrade TARGET. Prints the reason of a failure; exits with the exit class.
+// upgrade|downgrade TARGET ADMIN_URL|"" archive|"". Prints the reason of a failure; exits with the
+// exit class.
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@
 int main(int argc, char** argv) {
   using namespace lockstep;             // NOLINT(google-build-using-namespace)
   using namespace lockstep::migration;  // NOLINT(google-build-using-namespace)
-  if (argc != 5) return 2;
+  if (argc != 7) return 2;
   killpoint::Init();
   auto definitions = LoadDefinitions(argv[2]);
   if (!definitions.ok()) {
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   }
   EngineOptions options;
   options.database_url = argv[1];
+  options.admin_url = argv[5];
   options.actor = "process";
   // Renewed every second: a heartbeat may be two seconds late on a busy machine. Whoever takes over
   // from a runner that stopped has to wait for its end.
@@ -28,9 +30,10 @@ int main(int argc, char** argv) {
   Engine engine(options, *std::move(definitions));
   const Context context = Context::WithTimeout(absl::Seconds(120));
   NullEventSink sink;
+  const RunOptions run{.archive = std::string_view(argv[6]) == "archive"};
   const auto report = std::string_view(argv[3]) == "upgrade"
-                          ? engine.Upgrade(context, argv[4], {}, sink)
-                          : engine.Downgrade(context, argv[4], {}, sink);
+                          ? engine.Upgrade(context, argv[4], run, sink)
+                          : engine.Downgrade(context, argv[4], run, sink);
   if (!report.ok()) std::puts(report.status().ToString().c_str());
   return static_cast<int>(ExitClassOf(report.status()));
 }

@@ -3,6 +3,8 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/pg/connection.h"
+#include "common/pg/sqlstate.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "tests/integration/services/migration/engine_fixture.h"
@@ -225,6 +227,28 @@ TEST_F(EngineTest, UndoRunsTheArchivedScriptUnlessItIsDamaged) {
   EXPECT_THAT(Downgrade("base"),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ARCHIVED_SCRIPT_DAMAGED")));
   EXPECT_TRUE(TableExists("core.t_aaaa"));
+}
+
+TEST_F(EngineTest, OwnersAndServicesCannotReadOrWriteArchivedScripts) {
+  folder_.AddRevision("catalog", "aaaa");
+  ASSERT_OK(Upgrade());
+  for (const std::string role : {"catalog_owner", "catalog_app", "orders_owner", "orders_app"}) {
+    for (const std::string sql :
+         {"UPDATE migration.archived_scripts SET body = 'SELECT 1'",
+          "INSERT INTO migration.archived_scripts VALUES ('aaaa', 1, 'expect', 'f', 'b', 's')",
+          "DELETE FROM migration.archived_scripts", "TRUNCATE migration.archived_scripts",
+          "SELECT body FROM migration.archived_scripts",
+          "SELECT migration.keep_scripts('aaaa', '[]')"}) {
+      pg::ConnectionOptions options;
+      options.database_url = db_.url();
+      ASSERT_OK_AND_ASSIGN(const auto connection, pg::Connection::Open(options));
+      ASSERT_OK(connection->Script("SET ROLE " + role));
+      EXPECT_EQ(pg::SqlStateOf(connection->Query(sql).status()), "42501") << role << ": " << sql;
+    }
+  }
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.archived_scripts WHERE role = 'down'"
+                          " AND body LIKE 'DROP TABLE%'"),
+            "1");
 }
 
 TEST_F(EngineTest, AmendReplacesTheArchivedUndo) {

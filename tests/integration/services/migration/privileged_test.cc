@@ -1,6 +1,9 @@
 // Steps of a database administrator: how they are judged, guarded and waited for.
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "common/pg/connection.h"
 #include "gmock/gmock.h"
@@ -155,6 +158,78 @@ TEST_F(PrivilegedTest, AdministratorWaitsForLocksLikeAnyStep) {
   releaser.join();
 
   EXPECT_THAT(report, IsOk());
+}
+
+TEST_F(PrivilegedTest, BlockedAdministratorNamesItsOwnBlocker) {
+  WriteExpecting();
+  ASSERT_OK(Upgrade("aaaa"));
+  pg::ConnectionOptions options;
+  options.database_url = db_.url();
+  options.application_name = "the-blocker";
+  ASSERT_OK_AND_ASSIGN(const auto blocker, pg::Connection::Open(options));
+  ASSERT_OK(blocker->Script("BEGIN; LOCK TABLE core.t_aaaa IN ACCESS EXCLUSIVE MODE;"));
+
+  const auto blocked = NewEngine(WithAdministrator())->Upgrade(context_, "head", {}, sink_);
+
+  EXPECT_THAT(blocked, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_BLOCKED")));
+  EXPECT_EQ(MetadataOf(blocked.status(), "blocker_pid"), std::to_string(blocker->backend_pid()));
+  EXPECT_THAT(MessageOf(blocked.status()), HasSubstr("the-blocker"));
+}
+
+TEST_F(PrivilegedTest, InstanceThatRegistersWhileAnUndoIsPrintedWaits) {
+  WriteExtension("CREATE EXTENSION citext SCHEMA core;");
+  ASSERT_OK(NewEngine(WithAdministrator())->Upgrade(context_, "head", {}, sink_));
+  CollectingSink sink;
+  std::thread administrator([&] {
+    while (sink.Messages("privileged_sql").empty()) std::this_thread::yield();
+    EXPECT_EQ(AppliedText(), "aaaa:1");
+    const auto instance = NewEngine()->Register(context_, {.id = "i1",
+                                                           .service = "catalog",
+                                                           .build = "1.0.0",
+                                                           .required_revision = "aaaa",
+                                                           .built_for = "aaaa",
+                                                           .address = "127.0.0.1:7101",
+                                                           .ttl = absl::Seconds(60)});
+    EXPECT_THAT(instance, IsOk());
+    EXPECT_FALSE(instance.ok() && instance->is_ready);
+    db_.Execute("DROP EXTENSION citext");
+  });
+
+  const auto report = NewEngine()->Downgrade(context_, "base", {}, sink);
+  administrator.join();
+
+  EXPECT_THAT(report, IsOk());
+  EXPECT_EQ(AppliedText(), "");
+}
+
+TEST_F(PrivilegedTest, AdministratorWhoseConnectionBreaksAtCommitIsResolved) {
+  WriteExpecting();
+  ASSERT_OK(Upgrade("aaaa"));
+  // The backend ends itself in the middle of its COMMIT.
+  db_.Execute(
+      "CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN"
+      " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $f$;"
+      " CREATE CONSTRAINT TRIGGER die AFTER INSERT ON migration.applied_steps"
+      " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.revision = 'bbbb')"
+      " EXECUTE FUNCTION public.die()");
+  const auto engine = NewEngine(WithAdministrator());
+  const std::string id = NewUuid();
+
+  const auto broken = engine->Upgrade(context_, "head", {.run_id = id}, sink_);
+
+  EXPECT_THAT(broken, StatusIs(absl::StatusCode::kUnavailable, Reason("CONNECTION_LOST")));
+  EXPECT_THAT(MessageOf(broken.status()), HasSubstr("was rolled back"));
+  EXPECT_EQ(AppliedText(), "aaaa:1!");
+  // Its log goes on without a gap.
+  ASSERT_OK_AND_ASSIGN(const auto stored, engine->ReadEvents(context_, id, 0, 1000));
+  const auto all = sink_.events();
+  std::vector<RunEvent> seen;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(seen),
+               [&](const RunEvent& event) { return event.run_id == id; });
+  ASSERT_EQ(stored.size(), seen.size());
+  EXPECT_EQ(stored.back().kind, "run_finished");
+  db_.Execute("DROP TRIGGER die ON migration.applied_steps");
+  EXPECT_THAT(NewEngine(WithAdministrator())->Upgrade(context_, "head", {}, sink_), IsOk());
 }
 
 }  // namespace

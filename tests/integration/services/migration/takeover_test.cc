@@ -1,11 +1,7 @@
 // Runners in processes of their own that are stopped, killed, overtaken, or start all at once.
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,6 +16,7 @@
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/lease.h"
 #include "tests/integration/services/migration/engine_fixture.h"
+#include "tests/integration/services/migration/runner_process.h"
 
 namespace lockstep::migration {
 namespace {
@@ -30,66 +27,6 @@ using ::lockstep::testing::StatusIs;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-std::string ProgramPath() {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "migration_engine_process";
-}
-
-// A child that runs the engine.
-class RunnerProcess {
- public:
-  RunnerProcess(const std::string& url, const std::string& folder, const std::string& verb,
-                const std::string& target, const std::string& killpoint, const std::string& signal,
-                const std::string& record = "")
-      : output_(folder + "/../" + std::filesystem::path(folder).filename().string() + "-" +
-                NewUuid()) {
-    pid_ = fork();
-    if (pid_ == 0) {
-      if (!killpoint.empty()) setenv("LOCKSTEP_KILLPOINT", killpoint.c_str(), 1);
-      if (!signal.empty()) setenv("LOCKSTEP_KILLPOINT_SIGNAL", signal.c_str(), 1);
-      if (!record.empty()) setenv("LOCKSTEP_KILLPOINT_RECORD", record.c_str(), 1);
-      const int file = open(output_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-      dup2(file, STDOUT_FILENO);
-      execl(ProgramPath().c_str(), "migration_engine_process", url.c_str(), folder.c_str(),
-            verb.c_str(), target.c_str(), nullptr);
-      _exit(127);
-    }
-  }
-  ~RunnerProcess() {
-    if (pid_ > 0 && !has_ended_) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    std::filesystem::remove(output_);
-  }
-  RunnerProcess(const RunnerProcess&) = delete;
-  RunnerProcess& operator=(const RunnerProcess&) = delete;
-
-  // Until it stops itself; false when it ended instead.
-  bool WaitUntilStopped() {
-    int status = 0;
-    waitpid(pid_, &status, WUNTRACED);
-    has_ended_ = !WIFSTOPPED(status);
-    return WIFSTOPPED(status);
-  }
-  void Continue() const { kill(pid_, SIGCONT); }
-  // Exit code, or -signal.
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    has_ended_ = true;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-  std::string Output() const {
-    std::ifstream in(output_);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
- private:
-  const std::string output_;
-  pid_t pid_ = -1;
-  bool has_ended_ = false;
-};
 
 // Does something at the first event of a kind, while the run goes no further.
 class StoppingSink final : public EventSink {
@@ -129,8 +66,12 @@ class TakeoverTest : public EngineTest {
                                        const std::string& killpoint = "",
                                        const std::string& signal = "",
                                        const std::string& record = "") const {
-    return std::make_unique<RunnerProcess>(db_.url("lockstep_migrator"), folder_.root(), verb,
-                                           target, killpoint, signal, record);
+    return std::make_unique<RunnerProcess>(db_.url("lockstep_migrator"), folder_.root(),
+                                           RunnerOrders{.verb = verb,
+                                                        .target = target,
+                                                        .killpoint = killpoint,
+                                                        .signal = signal,
+                                                        .record = record});
   }
 
   // Everything that a runner may change, but for the runs and their logs.

@@ -1,4 +1,9 @@
 // Verifications and expectations, each with a planted violation.
+#include <memory>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "common/pg/connection.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/engine.h"
 #include "tests/integration/services/migration/engine_fixture.h"
@@ -213,6 +218,141 @@ TEST_F(VerifyTest, UndoneRevisionsAreNotChecked) {
 
   ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine()->Verify(context_, sink_));
   EXPECT_THAT(report.results, SizeIs(2));
+}
+
+// aaaa goes through with a violation, then bbbb stops the run before it verifies.
+class UnverifiedTest : public VerifyTest {
+ protected:
+  UnverifiedTest() {
+    WriteRevision(
+        "aaaa", "",
+        {{"up.sql", "CREATE TABLE core.t (id int PRIMARY KEY);\nINSERT INTO core.t VALUES (-1);"},
+         {"down.sql", "DROP TABLE core.t;"},
+         {"verify.sql", "SELECT id FROM core.t WHERE id < 0;"}});
+    WriteBroken("ALTER TABLE core.none ADD COLUMN x int;");
+  }
+  void WriteBroken(const std::string& up) {
+    WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                  {{"up.sql", up},
+                   {"down.sql", "DROP TABLE core.other;"},
+                   {"verify.sql", "SELECT id FROM core.other WHERE id < 0;"}});
+  }
+};
+
+TEST_F(UnverifiedTest, NextRunVerifiesWhatAFailedOneDid) {
+  EXPECT_THAT(Upgrade(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_FAILED")));
+  WriteBroken("CREATE TABLE core.other (id int PRIMARY KEY);");
+
+  EXPECT_THAT(Upgrade(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
+
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
+  EXPECT_THAT(sink_.Messages("predecessor_unverified"), SizeIs(1));
+  // Said once: from here on it is a matter of `verify`.
+  ASSERT_OK_AND_ASSIGN(const RunReport again, Upgrade());
+  EXPECT_TRUE(again.nothing_to_do);
+}
+
+TEST_F(UnverifiedTest, AlsoWhenTheNextRunHasNothingElseToDo) {
+  EXPECT_FALSE(Upgrade().ok());
+
+  EXPECT_THAT(Upgrade("aaaa"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
+  ASSERT_OK_AND_ASSIGN(const RunReport again, Upgrade("aaaa"));
+  EXPECT_TRUE(again.nothing_to_do);
+}
+
+TEST_F(UnverifiedTest, WhoeverDoesNotWantToVerifyNeedNot) {
+  EXPECT_FALSE(Upgrade().ok());
+
+  ASSERT_OK_AND_ASSIGN(const RunReport report, Upgrade("aaaa", {.verify = false}));
+  EXPECT_TRUE(report.nothing_to_do);
+  EXPECT_FALSE(Upgrade("aaaa").ok());
+}
+
+class LockedVerifyTest : public VerifyTest {
+ protected:
+  LockedVerifyTest() {
+    WriteTable("aaaa");
+    EXPECT_THAT(Upgrade(), IsOk());
+    pg::ConnectionOptions options;
+    options.database_url = db_.url();
+    auto opened = pg::Connection::Open(options);
+    EXPECT_THAT(opened, IsOk());
+    blocker_ = *std::move(opened);
+    EXPECT_THAT(blocker_->Script("BEGIN; LOCK TABLE core.t_aaaa IN ACCESS EXCLUSIVE MODE;"),
+                IsOk());
+  }
+  EngineOptions Impatient() const {
+    EngineOptions options = Options();
+    options.verify_lock_wait = absl::Milliseconds(200);
+    return options;
+  }
+  std::unique_ptr<pg::Connection> blocker_;
+};
+
+TEST_F(LockedVerifyTest, ALockIsNoViolation) {
+  const auto blocked = NewEngine(Impatient())->Verify(context_, sink_);
+
+  EXPECT_THAT(blocked,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_BLOCKED")));
+  EXPECT_EQ(ExitClassOf(blocked.status()), ExitClass::kBlocked);
+  EXPECT_THAT(MessageOf(blocked.status()), HasSubstr("aaaa verify.sql:2: 55P03"));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.verification_results WHERE NOT passed"),
+            "0");
+  EXPECT_EQ(db_.QueryText("SELECT state FROM migration.runs WHERE kind = 'verify'"), "blocked");
+}
+
+TEST_F(LockedVerifyTest, AViolationCountsAlsoBesideALock) {
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                {{"up.sql", "CREATE TABLE core.t_bbbb (id int PRIMARY KEY);"},
+                 {"down.sql", "DROP TABLE core.t_bbbb;"},
+                 {"verify.sql", "SELECT 1;"}});
+  EXPECT_THAT(Upgrade(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_FAILED")));
+
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, NewEngine(Impatient())->Verify(context_, sink_));
+
+  EXPECT_EQ(report.failed, 1);
+}
+
+TEST_F(LockedVerifyTest, WaitsForALockThatIsHeldForAWhile) {
+  EngineOptions options = Options();
+  options.verify_lock_wait = absl::Seconds(20);
+  std::thread releaser([&] {
+    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    while (db_.QueryText("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation ="
+                         " 'core.t_aaaa'::regclass") == "0" &&
+           absl::Now() < deadline) {
+    }
+    EXPECT_THAT(blocker_->Script("COMMIT"), IsOk());
+  });
+
+  const auto report = NewEngine(options)->Verify(context_, sink_);
+  releaser.join();
+
+  ASSERT_OK(report);
+  EXPECT_EQ(report->failed, 0);
+  EXPECT_THAT(report->results, SizeIs(2));
+}
+
+TEST_F(LockedVerifyTest, QueryThatTakesTooLongIsUndecided) {
+  ASSERT_OK(blocker_->Script("COMMIT"));
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
+                {{"up.sql", "CREATE TABLE core.t_bbbb (id int PRIMARY KEY);"},
+                 {"down.sql", "DROP TABLE core.t_bbbb;"},
+                 {"verify.sql", "SELECT 1 WHERE pg_sleep(60)::text = 'x';"}});
+  EngineOptions options = Options();
+  options.verify_timeout = absl::Milliseconds(100);
+
+  const auto blocked = NewEngine(options)->Upgrade(context_, "head", {}, sink_);
+
+  EXPECT_THAT(blocked,
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_BLOCKED")));
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
+  // The next run tries again.
+  EXPECT_THAT(NewEngine(options)->Upgrade(context_, "head", {}, sink_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("VERIFICATION_BLOCKED")));
 }
 
 }  // namespace

@@ -97,6 +97,28 @@ TEST_F(PlanTest, AnUpgradeGoesOnWhereItStopped) {
   EXPECT_EQ(Up("o002"), "o002*[]");
 }
 
+TEST_F(PlanTest, AStepWhoseUndoIsNotFinishedRunsAgain) {
+  ApplyAll({"c001", "o001", "c002"});
+  Apply("o002", 1);
+  Apply("o002", 2);
+  state_.revisions["o002"].steps[1].is_half_undone = true;
+
+  EXPECT_EQ(Up("o002"), "o002*[1]");
+  EXPECT_EQ(Down("v1"), "o002[1 0] c002[0]");
+}
+
+TEST_F(PlanTest, WhatAStepLeftThatWasOnlyBegunGoes) {
+  ApplyAll({"c001", "o001", "c002"});
+  state_.revisions["o002"].service = "orders";
+  state_.revisions["o002"].begun = {1};
+
+  EXPECT_EQ(Up("o002"), "o002[0 1]");
+  ASSERT_OK_AND_ASSIGN(const Plan plan, PlanDowngrade(graph_, state_, "v1"));
+  ASSERT_THAT(plan.items, ::testing::SizeIs(2));
+  EXPECT_THAT(plan.items[0].steps, ::testing::IsEmpty());
+  EXPECT_THAT(plan.items[0].begun, ElementsAre(0));
+}
+
 TEST_F(PlanTest, DowngradesInReverse) {
   ApplyAll({"c001", "o001", "c002", "f001", "o002", "o003", "c003"});
   EXPECT_EQ(Down("v3"), "c003[0]");

@@ -253,10 +253,17 @@ TEST(SqlRulesTest, KeepsStepKindsApart) {
         << text;
   }
   for (const char* text :
-       {"ANALYZE transactions.t", "ALTER TABLE transactions.t VALIDATE CONSTRAINT c"}) {
+       {"ANALYZE transactions.t", "ALTER TABLE transactions.t VALIDATE CONSTRAINT c",
+        "alter table transactions.t detach partition transactions.u finalize"}) {
     EXPECT_THAT(Findings(text, StepKind::kTransactional), ElementsAre()) << text;
     EXPECT_THAT(Findings(text, StepKind::kNonTransactional), ElementsAre()) << text;
   }
+  // What the runner could not resolve from the catalog after a crash.
+  for (const char* text : {"CLUSTER", "THIS IS NOT SQL"}) {
+    EXPECT_THAT(Findings(text, StepKind::kNonTransactional), ElementsAre("1:SQL_OUTCOME_UNKNOWN"))
+        << text;
+  }
+  EXPECT_THAT(Findings("CLUSTER transactions.t USING i", StepKind::kTransactional), ElementsAre());
   EXPECT_THAT(Findings("ALTER TYPE transactions.y ADD VALUE 'b'", StepKind::kTransactional),
               ElementsAre());
   EXPECT_THAT(
