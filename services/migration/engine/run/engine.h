@@ -178,7 +178,7 @@ struct ArchivedData {
   std::string source;   // "schema.table"
   std::string kept_as;  // "migration_archive_7.orders"
   std::int64_t row_count = 0;
-  std::string restore_sql;  // what brings it back, run as an administrator
+  std::string restore_sql;  // what brings it back once an upgrade has made the table again
   absl::Time created_at;
   absl::Time expires_at;
 };

@@ -6,9 +6,9 @@
 // again in every later step of the revision that takes something away; where an earlier step took
 // away what the guard reads, the step takes nothing but what the guard has seen (holdings.h).
 //
-// Tables that would be dropped are moved to a schema of their own; columns that would be dropped
-// are copied with the table's primary key; what the script's own UPDATE or DELETE destroys is
-// copied as the revision declares it.
+// Tables that would be dropped are moved to a schema of their own, the rows of partitioned ones
+// copied there; columns that would be dropped are copied with the table's primary key; what the
+// script's own UPDATE or DELETE destroys is copied as the revision declares it.
 #pragma once
 
 #include <string>
