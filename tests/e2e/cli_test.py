@@ -138,9 +138,12 @@ class History(unittest.TestCase):
         self.assertEqual(kept, "transactions.order_events|1\ntransactions.orders|1")
 
         suite.lockstep("upgrade", direct=True)
+        listed = json.loads(suite.lockstep("archives", "--json", direct=True).stdout)["archives"]
         for source in ("transactions.orders", "transactions.order_events"):
-            suite.sql(suite.sql("SELECT restore_sql FROM migration.archives WHERE revision = '84bc4d8b03ef' AND kind = 'rows'"
-                                f" AND source = '{source}'"))
+            number = next(a["name"].split("/")[1] for a in listed if a["revision"] == "84bc4d8b03ef"
+                          and a["kind"] == "rows" and a["source"] == source)
+            done = suite.lockstep("archives", "restore", number, direct=True)
+            self.assertEqual(done.stdout, f"restored archive {number} of {source}: 1 of 1 rows came back\n")
         self.assertEqual((suite.sql(order), suite.sql(event)), before)
         self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
 

@@ -264,4 +264,23 @@ v1::Instance ToProto(const Instance& instance) {
   return message;
 }
 
+v1::Archive ToProto(const ArchivedData& archived) {
+  v1::Archive message;
+  message.set_name("archives/" + std::to_string(archived.id));
+  message.set_run_id(archived.run_id);
+  message.set_revision(archived.revision);
+  message.set_kind(archived.kind);
+  message.set_source(archived.source);
+  message.set_kept_as(archived.kept_as);
+  message.set_row_count(archived.row_count);
+  *message.mutable_create_time() = time::ToProto(archived.created_at);
+  *message.mutable_expire_time() = time::ToProto(archived.expires_at);
+  if (archived.restored_at.has_value()) {
+    *message.mutable_restore_time() = time::ToProto(*archived.restored_at);
+  }
+  message.set_restored_row_count(archived.restored_rows);
+  message.set_restore_sql(archived.restore_sql);
+  return message;
+}
+
 }  // namespace lockstep::migration

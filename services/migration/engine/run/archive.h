@@ -1,6 +1,8 @@
-// Keeps what an undo would destroy, inside the undo's transaction (undo.h), until it expires.
+// Keeps what an undo would destroy, inside the undo's transaction (undo.h), until it expires, and
+// brings it back.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,20 @@ struct ArchiveScope {
 // role with the tables locked; leaves the role as it was. ARCHIVE_IMPOSSIBLE.
 absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared);
+
+// What the ledger knows of archives, newest first; `before` continues a listing (0 = from the
+// newest).
+absl::StatusOr<std::vector<ArchivedData>> LoadArchives(pg::Connection& connection, int limit,
+                                                       std::int64_t before);
+// ARCHIVE_NOT_FOUND.
+absl::StatusOr<ArchivedData> LoadArchive(pg::Connection& connection, std::int64_t archive_id);
+
+// OK, ARCHIVE_RESTORED or ARCHIVE_REVISION_NOT_APPLIED.
+absl::Status MayRestore(pg::Connection& connection, const ArchivedData& archived);
+
+// Brings it back in one transaction in the owner's role, and records that. Those of MayRestore;
+// RESTORE_FAILED; LOCK_TIMEOUT.
+absl::Status RestoreArchived(RunSession& session, std::int64_t archive_id);
 
 // Drops the archives past their expiry, each in a transaction of its own. `purged` counts them,
 // also when it fails.

@@ -99,7 +99,8 @@ absl::Status Keeper::KeepDropped(const std::string& statement,
                           "                                  FROM unnest($2::text[]) AS t))"
                           "    AS goes_with_parent"
                           "  FROM pg_class c WHERE c.oid = to_regclass($1)",
-                          QuotedName(table), pg::ArrayLiteral(AllQuoted(task_.script.facts.tables_dropped))));
+                          QuotedName(table),
+                          pg::ArrayLiteral(AllQuoted(task_.script.facts.tables_dropped))));
     if (facts[0].Get<bool>("is_plain")) {
       ASSIGN_OR_RETURN(const std::vector<std::string> move, MoveTable(table, cascades, tables));
       statements.insert(statements.end(), move.begin(), move.end());

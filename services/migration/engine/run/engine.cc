@@ -11,7 +11,6 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/amendment.h"
-#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/bootstrap.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger.h"
@@ -201,12 +200,6 @@ absl::StatusOr<std::vector<VerificationResult>> Engine::VerificationResults(
   return LoadVerificationResults(*reader, revision, limit);
 }
 
-absl::StatusOr<std::vector<ArchivedData>> Engine::ListArchives(const Context& context) const {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return LoadArchives(*reader);
-}
-
 absl::StatusOr<std::map<std::string, std::int64_t>> Engine::CountRows(
     const Context& context, const std::vector<std::string>& tables) const {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
@@ -314,19 +307,6 @@ absl::Status Engine::Amend(const Context& context, const AmendOptions& amend) {
              reader.Release(), sink,
              [&](RunSession& session, RunReport&) { return RunAmend(session, amendment, amend); })
       .status();
-}
-
-absl::StatusOr<int> Engine::PurgeArchives(const Context& context) {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  NullEventSink sink;
-  int purged = 0;
-  RETURN_IF_ERROR(
-      RunUnderLease(
-          context, options_, graph_, RequestOf("purge", "archives", {}), reader.Release(), sink,
-          [&](RunSession& session, RunReport&) { return PurgeExpiredArchives(session, purged); })
-          .status());
-  return purged;
 }
 
 absl::StatusOr<std::string> Engine::UpgradeScript(std::string_view target,

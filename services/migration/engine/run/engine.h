@@ -88,7 +88,7 @@ struct LeaseInfo {
 
 struct RunInfo {
   std::string id;
-  std::string kind;    // upgrade, downgrade, stamp, verify, amend, purge
+  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge
   std::string target;  // as it was given
   RunState state = RunState::kWaiting;
   std::string actor;
@@ -181,6 +181,8 @@ struct ArchivedData {
   std::string restore_sql;  // what brings it back once an upgrade has made the table again
   absl::Time created_at;
   absl::Time expires_at;
+  std::optional<absl::Time> restored_at;  // nullopt = not yet
+  std::int64_t restored_rows = 0;         // that were not there any more
 };
 
 struct RunReport {
@@ -283,8 +285,13 @@ class Engine {
   // Newest first, of one revision or of all ("").
   [[nodiscard]] absl::StatusOr<std::vector<VerificationResult>> VerificationResults(
       const Context& context, std::string_view revision, int limit) const;
+  // Newest first, which is the order in which tables that refer to each other come back; `before`
+  // continues a listing (0 = from the newest).
   [[nodiscard]] absl::StatusOr<std::vector<ArchivedData>> ListArchives(
-      const Context& context) const;
+      const Context& context, int limit, std::int64_t before = 0) const;
+  // NOT_FOUND (ARCHIVE_NOT_FOUND).
+  [[nodiscard]] absl::StatusOr<ArchivedData> GetArchive(const Context& context,
+                                                        std::int64_t archive_id) const;
   // Exact row counts of tables that exist ("schema.table"); tables that do not exist are left out.
   [[nodiscard]] absl::StatusOr<std::map<std::string, std::int64_t>> CountRows(
       const Context& context, const std::vector<std::string>& tables) const;
@@ -312,6 +319,13 @@ class Engine {
   [[nodiscard]] absl::StatusOr<VerifyReport> Verify(const Context& context, EventSink& sink);
   // Replaces the archived down script of an applied step.
   [[nodiscard]] absl::Status Amend(const Context& context, const AmendOptions& amend);
+  // Brings what an archive keeps back into the tables as they are now, in one transaction in the
+  // owner's role; rows that are there are left alone, and the archive stays until it expires. Only
+  // `run.run_id` counts. NOT_FOUND (ARCHIVE_NOT_FOUND); FAILED_PRECONDITION (ARCHIVE_RESTORED: it
+  // was before; ARCHIVE_REVISION_NOT_APPLIED: upgrade first; RESTORE_FAILED: the database refused).
+  [[nodiscard]] absl::StatusOr<ArchivedData> RestoreArchive(const Context& context,
+                                                            std::int64_t archive_id,
+                                                            const RunOptions& run, EventSink& sink);
   // Drops archives past their expiry; returns how many.
   [[nodiscard]] absl::StatusOr<int> PurgeArchives(const Context& context);
 

@@ -377,7 +377,7 @@ TEST_F(ArchiveTest, ExpiredArchivesArePurged) {
   EXPECT_EQ(purged, 2);
   EXPECT_FALSE(TableExists(down.archives[1].kept_as));
   EXPECT_TRUE(TableExists(down.archives[0].kept_as));
-  ASSERT_OK_AND_ASSIGN(const auto left, engine->ListArchives(context_));
+  ASSERT_OK_AND_ASSIGN(const auto left, engine->ListArchives(context_, 10));
   EXPECT_THAT(left, SizeIs(1));
 }
 
