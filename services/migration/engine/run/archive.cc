@@ -24,13 +24,6 @@ using pg::QuoteLiteral;
 
 }  // namespace
 
-absl::Status ArchiveImpossible(const StepTask& task, const std::string& table,
-                               const std::string& why) {
-  return Error(absl::StatusCode::kFailedPrecondition, "ARCHIVE_IMPOSSIBLE",
-               task.text() + ": " + table + " cannot be archived: " + why)
-      .With("table", std::string_view(table));
-}
-
 absl::StatusOr<bool> Keeper::Exists(const std::string& table) {
   ASSIGN_OR_RETURN(
       pg::Result result,
@@ -64,9 +57,7 @@ absl::StatusOr<std::string> Keeper::NewSchema() {
   if (pg::SqlStateOf(created) == "42501") {
     // The right belongs to the database, so a copy or a restored dump of it does not have it.
     return Error(absl::StatusCode::kFailedPrecondition, "ARCHIVE_IMPOSSIBLE",
-                 task_.text() +
-                     ": the migrator may not create schemas in this database; run "
-                     "`lockstep bootstrap` on it and try again");
+                 task_.text() + ": " + kMayNotCreateSchemas);
   }
   RETURN_IF_ERROR(created);
   prepared_.extra_schemas.push_back(schema);
@@ -127,34 +118,13 @@ void Keeper::Record(const std::string& schema, std::string_view kind, const std:
   prepared_.archives.push_back(std::move(archived));
 }
 
-absl::StatusOr<std::vector<std::string>> Keeper::KeyOf(const std::string& table) {
-  ASSIGN_OR_RETURN(
-      pg::Result key,
-      connection_.Query(
-          "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
-          "   AND a.attnum = ANY (i.indkey::smallint[])"
-          " WHERE i.indisprimary AND i.indrelid = to_regclass($1)"
-          " ORDER BY array_position(i.indkey::smallint[], a.attnum)",
-          QuotedName(table)));
-  std::vector<std::string> names;
-  for (const pg::Row row : key) names.push_back(row.Text("attname"));
-  return names;
-}
-
 absl::Status Keeper::CopyColumns(const std::string& table,
                                  const std::vector<std::string>& columns) {
-  std::vector<std::string> filled;
-  for (const std::string& column : columns) {
-    filled.push_back(QuoteIdentifier(column) + " IS NOT NULL");
-  }
-  const std::string where = " WHERE " + absl::StrJoin(filled, " OR ");
+  const std::string where = " WHERE " + AnyFilled(columns);
   ASSIGN_OR_RETURN(const bool has_values, HasRows(table, where));
   if (!has_values) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<std::string> key, KeyOf(table));
-  if (key.empty()) {
-    return ArchiveImpossible(
-        task_, table, "it has no primary key, so values of single columns could never go back");
-  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> key, PrimaryKeyOf(connection_, table));
+  if (key.empty()) return ArchiveImpossible(task_, table, kNoPrimaryKey);
   return CopyValues(table, key, columns, where);
 }
 
@@ -174,24 +144,9 @@ absl::Status Keeper::CopyValues(const std::string& table, const std::vector<std:
 }
 
 absl::Status Keeper::KeepColumns() {
-  std::map<std::string, std::vector<std::string>> by_table;
-  const std::vector<std::string>& dropped = task_.script.facts.tables_dropped;
-  for (const ColumnName& column : task_.script.facts.columns_dropped) {
-    if (std::find(dropped.begin(), dropped.end(), column.table) == dropped.end()) {
-      by_table[column.table].push_back(column.column);
-    }
-  }
-  for (const auto& [table, names] : by_table) {
-    // DROP COLUMN IF EXISTS may name what is not there.
-    ASSIGN_OR_RETURN(
-        pg::Result there,
-        connection_.Query("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1)"
-                          "   AND attname = ANY ($2::text[]) AND NOT attisdropped"
-                          // The upgrade computes those anew.
-                          "   AND attgenerated = '' ORDER BY attnum",
-                          QuotedName(table), pg::ArrayLiteral(names)));
-    std::vector<std::string> columns;
-    for (const pg::Row row : there) columns.push_back(row.Text("attname"));
+  for (const auto& [table, names] : ColumnsThatGo(task_.script)) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> columns,
+                     StoredColumns(connection_, table, names));
     if (!columns.empty()) RETURN_IF_ERROR(CopyColumns(table, columns));
   }
   return absl::OkStatus();
@@ -201,9 +156,7 @@ absl::Status Keeper::CopyRows(const DestroyedData& data) {
   const std::string where = data.where.empty() ? "" : " WHERE " + data.where;
   ASSIGN_OR_RETURN(const bool has_rows, HasRows(data.table, where));
   if (!has_rows) return absl::OkStatus();
-  if (data.key.empty()) {
-    return ArchiveImpossible(task_, data.table, "nothing identifies its rows");
-  }
+  if (data.key.empty()) return ArchiveImpossible(task_, data.table, kNothingIdentifies);
   if (!data.columns.empty()) return CopyValues(data.table, data.key, data.columns, where);
   ASSIGN_OR_RETURN(const std::string schema, NewSchema());
   ASSIGN_OR_RETURN(const std::int64_t rows, Copy(schema, data.table, {}, where));
@@ -229,15 +182,11 @@ absl::Status Keeper::KeepDeclared(bool with_undeclared_rows) {
 }
 
 absl::Status Keeper::KeepRowsOfTablesThatGo() {
-  for (const std::string& table : task_.script.facts.rows_destroyed_in) {
-    const bool is_declared =
-        std::any_of(task_.revision.destroys.begin(), task_.revision.destroys.end(),
-                    [&](const DestroyedData& data) { return data.table == table; });
-    if (is_declared) continue;
+  for (const std::string& table : UndeclaredRowsThatGo(task_)) {
     ASSIGN_OR_RETURN(const bool exists, Exists(table));
     if (!exists) continue;
     DestroyedData all{.table = table, .key = {}, .columns = {}, .where = ""};
-    ASSIGN_OR_RETURN(all.key, KeyOf(table));
+    ASSIGN_OR_RETURN(all.key, PrimaryKeyOf(connection_, table));
     RETURN_IF_ERROR(CopyRows(all));
   }
   return absl::OkStatus();
@@ -245,24 +194,12 @@ absl::Status Keeper::KeepRowsOfTablesThatGo() {
 
 absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared) {
-  if (task.script.is_opaque) {
-    return ArchiveImpossible(task, task.script.file,
-                             "the parser cannot tell what this script destroys");
-  }
-  if (task.step.kind == StepKind::kPrivileged) {
-    if (scope.guard_is_silent || !TakesAway(task.script)) return absl::OkStatus();
-    return ArchiveImpossible(task, task.script.file,
-                             "an administrator's statements run as they are");
-  }
-  const bool hides = task.script.facts.has_hidden_code;
-  if (hides && task.revision.destroys.empty() && !scope.guard_is_silent) {
-    return ArchiveImpossible(
-        task, task.script.file,
-        "it hides what it destroys, and the revision declares nothing under destroys");
-  }
+  RETURN_IF_ERROR(RefuseUnseen(task, scope.guard_is_silent));
+  if (task.step.kind == StepKind::kPrivileged) return absl::OkStatus();
   Keeper keeper(session, task, connection, prepared);
   RETURN_IF_ERROR(keeper.KeepColumns());
-  RETURN_IF_ERROR(keeper.KeepDeclared(scope.with_undeclared_rows || hides));
+  RETURN_IF_ERROR(
+      keeper.KeepDeclared(scope.with_undeclared_rows || task.script.facts.has_hidden_code));
   RETURN_IF_ERROR(keeper.KeepRowsOfTablesThatGo());
   return keeper.KeepTables();
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,18 @@ struct ArchiveScope {
 // role with the tables locked; leaves the role as it was. ARCHIVE_IMPOSSIBLE.
 absl::Status KeepWhatGoes(RunSession& session, const StepTask& task, const ArchiveScope& scope,
                           pg::Connection& connection, Prepared& prepared);
+
+// What KeepWhatGoes would say now, before anything is undone.
+struct KeepQuestion {
+  // What the revision's guard finds now; nullopt = what it will find in its turn is not known.
+  std::optional<bool> guard_is_silent;
+  // Whether what is undone before the step changes the table, so that now says nothing about then.
+  std::function<bool(const std::string& table)> may_change;
+};
+// ARCHIVE_IMPOSSIBLE when it is sure that the step will be refused; else whether there is something
+// to keep. Only reads.
+absl::StatusOr<bool> MayBeKept(const StepTask& task, const KeepQuestion& question,
+                               pg::Connection& connection);
 
 // What the ledger knows of archives, newest first; `before` continues a listing (0 = from the
 // newest).

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,6 @@ class Keeper {
  private:
   absl::StatusOr<bool> Exists(const std::string& table);
   absl::StatusOr<bool> HasRows(const std::string& table, const std::string& where);
-  // The columns of its primary key, in order.
-  absl::StatusOr<std::vector<std::string>> KeyOf(const std::string& table);
   absl::StatusOr<std::string> NewSchema();
   absl::Status CopyColumns(const std::string& table, const std::vector<std::string>& columns);
   absl::Status CopyValues(const std::string& table, const std::vector<std::string>& key,
@@ -57,6 +56,31 @@ class Keeper {
   Prepared& prepared_;
   std::string archive_id_;
 };
+
+// ARCHIVE_IMPOSSIBLE when nobody can tell what the script destroys. Of some scripts a silent guard
+// can: that it is nothing.
+absl::Status RefuseUnseen(const StepTask& task, bool guard_is_silent);
+
+// The columns of the table's primary key, in order.
+absl::StatusOr<std::vector<std::string>> PrimaryKeyOf(pg::Connection& connection,
+                                                      const std::string& table);
+// Those of `names` that the table has and stores, in its order.
+absl::StatusOr<std::vector<std::string>> StoredColumns(pg::Connection& connection,
+                                                       const std::string& table,
+                                                       const std::vector<std::string>& names);
+// "a IS NOT NULL OR b IS NOT NULL"
+std::string AnyFilled(const std::vector<std::string>& columns);
+// The columns of each table that the script drops, without those of tables that it drops as a
+// whole, and the tables whose rows it writes without the revision's declaring them.
+std::map<std::string, std::vector<std::string>> ColumnsThatGo(const Script& script);
+std::vector<std::string> UndeclaredRowsThatGo(const StepTask& task);
+
+constexpr char kNoPrimaryKey[] =
+    "it has no primary key, so values of single columns could never go back";
+constexpr char kNothingIdentifies[] = "nothing identifies its rows";
+constexpr char kMayNotCreateSchemas[] =
+    "the migrator may not create schemas in this database; run `lockstep bootstrap` on it and try "
+    "again";
 
 // ARCHIVE_IMPOSSIBLE about `table`.
 absl::Status ArchiveImpossible(const StepTask& task, const std::string& table,

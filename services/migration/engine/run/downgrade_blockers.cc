@@ -8,6 +8,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_runner.h"
 #include "services/migration/engine/run/rehearsal.h"
@@ -32,6 +33,8 @@ class Finder {
  private:
   absl::Status LookAtInstances(const Revision& revision);
   absl::Status LookAtGuard(const Revision& revision, std::size_t item);
+  // Whether what an archive is to keep can be kept.
+  absl::Status LookAtArchive(const Plan& plan, std::size_t item, const Revision& revision);
   // What the undo of `revision` changes before those that follow.
   void Undone(const Revision& revision);
   bool MayChangeBefore(const Script& guard) const;
@@ -42,6 +45,7 @@ class Finder {
   std::set<std::string> changed_;      // tables that earlier undos of the plan change
   std::set<std::string> hides_among_;  // services in whose schemas hidden code may change any
   std::optional<std::size_t> last_unsure_;
+  std::optional<bool> guard_is_silent_;  // of the revision at hand; nullopt = not known
   std::vector<DowngradeBlocker> found_;
 };
 
@@ -62,7 +66,9 @@ absl::Status Finder::Look(const Plan& plan, std::size_t item, const Graph& graph
                       refusal});
   }
   RETURN_IF_ERROR(LookAtInstances(revision));
+  guard_is_silent_.reset();
   RETURN_IF_ERROR(LookAtGuard(revision, item));
+  RETURN_IF_ERROR(LookAtArchive(plan, item, revision));
   Undone(revision);
   return absl::OkStatus();
 }
@@ -90,7 +96,10 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
   const auto applied = state_.revisions.find(revision.id);
   if (applied == state_.revisions.end() || !applied->second.is_complete) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Script guard, LoadArchivedScript(connection_, revision.id, 0, "guard"));
-  if (guard.empty()) return absl::OkStatus();
+  if (guard.empty()) {
+    guard_is_silent_ = false;
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(connection_.Script("BEGIN READ ONLY").status());
   auto asked = AskGuard(connection_, guard);
   if (connection_.is_lost()) return asked.status();
@@ -104,6 +113,8 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
   const absl::Status refusal = RefusalOf(revision, *asked, run_.archive);
   const bool may_vanish = !asked->empty() && MayChangeBefore(guard);
   if (may_vanish && !refusal.ok()) last_unsure_ = item;
+  // One that finds nothing may find something after the undos before it.
+  if (!MayChangeBefore(guard)) guard_is_silent_ = asked->empty();
   for (const GuardFinding& finding : *asked) {
     found_.push_back(
         {.blocker = {.kind =
@@ -113,6 +124,41 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
                      .count = finding.count},
          .refusal = refusal,
          .may_vanish = may_vanish});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Finder::LookAtArchive(const Plan& plan, std::size_t item, const Revision& revision) {
+  const auto applied = state_.revisions.find(revision.id);
+  if (!run_.archive || !revision.irreversible_reason.empty() ||
+      !revision.archive_forbidden_reason.empty() || applied == state_.revisions.end() ||
+      !applied->second.is_complete) {
+    return absl::OkStatus();
+  }
+  std::set<std::string> changed = changed_;
+  bool is_hidden = hides_among_.contains(revision.service);
+  for (const std::size_t index : plan.items[item].steps) {
+    const Step& step = revision.steps[index];
+    ASSIGN_OR_RETURN(const Script down,
+                     LoadArchivedScript(connection_, revision.id, step.ordinal, "down"));
+    const StepTask task{
+        .revision = revision, .step = step, .direction = Direction::kDown, .script = down};
+    const KeepQuestion question{.guard_is_silent = guard_is_silent_,
+                                .may_change = [&](const std::string& table) {
+                                  return is_hidden || changed.contains(table);
+                                }};
+    const absl::Status refusal = MayBeKept(task, question, connection_).status();
+    if (!refusal.ok()) {
+      if (ReasonOf(refusal) != "ARCHIVE_IMPOSSIBLE") return refusal;
+      found_.push_back({{.kind = "archive_impossible",
+                         .revision = revision.id,
+                         .what = MessageOf(refusal),
+                         .count = 1},
+                        refusal});
+    }
+    changed.insert(down.facts.written.begin(), down.facts.written.end());
+    changed.insert(down.facts.rows_destroyed_in.begin(), down.facts.rows_destroyed_in.end());
+    is_hidden = is_hidden || down.facts.has_hidden_code || down.is_opaque;
   }
   return absl::OkStatus();
 }

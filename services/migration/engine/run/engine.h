@@ -150,7 +150,8 @@ struct VerificationResult {
 
 // What stands against a plan.
 struct Blocker {
-  std::string kind;      // guard, instance, irreversible, archive_forbidden, privileged, lock
+  std::string kind;  // guard, instance, irreversible, archive_forbidden, archive_impossible (of a
+                     // run), privileged, lock
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;
