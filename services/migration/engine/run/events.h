@@ -17,8 +17,8 @@ struct RunEvent {
   // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
   // step_failed, step_blocked, step_retried, revision_finished, expectation, privileged_sql,
   // index_resumed, archived, archive_purged, archive_restored, guard_rehearsed, guard_silent,
-  // verification, verification_skipped, warning, predecessor_interrupted; recovered, in the log of a run that was
-  // interrupted, by the run that verified what it had done.
+  // verification, verification_skipped, warning, predecessor_interrupted; recovered, in the log of
+  // a run that was interrupted, by the run that verified what it had done.
   std::string kind;
   std::string revision;   // "" when the event is about the whole run
   int step = 0;           // ordinal, 0 when the event is not about one step
