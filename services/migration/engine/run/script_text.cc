@@ -234,10 +234,10 @@ std::string BoundaryScript(const Boundary& boundary, const std::string& state,
                           "current_setting('lockstep.step_state') <> " +
                               QuoteLiteral(state),
                           task + " changed its role or limits: ") +
-         RaiseIfAnyScript(
-             kTamperedState,
-             ViolationsSql(boundary, baseline("xid"), baseline("counts"), baseline("written")),
-             task + " left the schemas of its service: ");
+         RaiseIfAnyScript(kTamperedState,
+                          ViolationsSql(boundary, baseline("xid"), baseline("counts"),
+                                        baseline("written"), baseline("referenced")),
+                          task + " left the schemas of its service: ");
 }
 
 std::string ExpectationScript(const Revision& revision, const std::string& check_id,
