@@ -147,8 +147,16 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
   AddAll(report.plan.to_heads, message.mutable_to_heads());
   for (const PlanItem& item : report.plan.items) {
     v1::PlannedRevision* planned = message.add_revisions();
+    const std::string& id = graph.at(item.position).id;
+    const auto applied = report.applied.find(id);
     *planned->mutable_revision() =
-        ToProto(graph, item.position, nullptr, WithSql::kYes, item.steps);
+        ToProto(graph, item.position, applied == report.applied.end() ? nullptr : &applied->second,
+                WithSql::kYes, item.steps);
+    for (v1::Step& step : *planned->mutable_revision()->mutable_steps()) {
+      // What an amendment replaced the file does not have.
+      const auto undo = report.undos.find({id, step.ordinal()});
+      if (undo != report.undos.end()) step.set_down_sql(SqlOf(undo->second));
+    }
     planned->set_resumes(item.resumes);
   }
   for (const Blocker& blocker : report.blockers) {

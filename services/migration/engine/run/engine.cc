@@ -151,6 +151,8 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
   PlanReport report;
+  ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*reader, graph_, state));
+  for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
   if (direction == Direction::kUp) {
     ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
     for (const PlanItem& item : report.plan.items) {
@@ -167,6 +169,14 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     return report;
   }
   ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
+  for (const PlanItem& item : report.plan.items) {
+    const Revision& revision = graph_.at(item.position);
+    for (const std::size_t index : item.steps) {
+      const int ordinal = revision.steps[index].ordinal;
+      ASSIGN_OR_RETURN(Script undo, LoadArchivedScript(*reader, revision.id, ordinal, "down"));
+      report.undos[{revision.id, ordinal}] = std::move(undo);
+    }
+  }
   ASSIGN_OR_RETURN(const auto found,
                    FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
   for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);

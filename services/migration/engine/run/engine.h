@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -160,6 +161,10 @@ struct Blocker {
 struct PlanReport {
   Plan plan;
   std::vector<Blocker> blockers;
+  // What the ledger has of the revisions of the plan, by id.
+  std::map<std::string, LedgerRevision> applied;
+  // Going down: the archived scripts that would run, by revision id and ordinal of the step.
+  std::map<std::pair<std::string, int>, Script> undos;
 };
 
 struct RunOptions {
