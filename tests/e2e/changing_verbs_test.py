@@ -57,6 +57,34 @@ class Changing(unittest.TestCase):
         self.assertEqual((document["kind"], document["state"]), ("stamp", "RUN_STATE_SUCCEEDED"))
         self.assertEqual(self.lockstep("current").stdout.splitlines()[-1], "1 pending")
 
+    def test_archives_are_listed_restored_once_and_purged(self):
+        self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id integer PRIMARY KEY);", "DROP TABLE core.t_b;")
+        self.lockstep("upgrade", direct=True)
+        self.suite.sql("INSERT INTO core.t_b VALUES (1), (2)")
+        self.lockstep("downgrade", "aaaa", "--archive", direct=True)
+        lines = self.lockstep("archives").stdout.splitlines()
+        self.assertRegex(lines[0], r"^ID +KIND +TABLE +ROWS +REVISION +KEPT \(UTC\) +EXPIRES +RESTORED$")
+        self.assertRegex(lines[1], r"^1 +table +core\.t_b +2 +bbbb +\d{4}-.{14} +\d{4}-.{14}$")
+        for direct in (False, True):
+            with self.subTest(direct=direct):
+                early = self.lockstep("archives", "restore", "1", "--json", direct=direct, check=False)
+                self.assertEqual((early.returncode, self.reason(early)), (FAILED, "ARCHIVE_REVISION_NOT_APPLIED"))
+                unknown = self.lockstep("archives", "restore", "7", "--json", direct=direct, check=False)
+                self.assertEqual((unknown.returncode, self.reason(unknown)), (USAGE, "ARCHIVE_NOT_FOUND"))
+                odd = self.lockstep("archives", "restore", "seven", "--json", direct=direct, check=False)
+                self.assertEqual((odd.returncode, self.reason(odd)), (USAGE, "RESOURCE_NAME_MALFORMED"))
+        self.lockstep("upgrade", direct=True)
+        done = self.lockstep("archives", "restore", "1")
+        self.assertEqual(done.stdout, "restored archive 1 of core.t_b: 2 of 2 rows came back\n")
+        self.assertEqual(self.suite.sql("SELECT count(*) FROM core.t_b"), "2")
+        again = self.lockstep("archives", "restore", "1", "--json", direct=True, check=False)
+        self.assertEqual((again.returncode, self.reason(again)), (FAILED, "ARCHIVE_RESTORED"))
+        self.assertEqual(self.lockstep("archives", "purge").stdout, "dropped 0 archives past their expiry\n")
+        self.suite.sql("UPDATE migration.archives SET expires_at = now()")
+        purged = json.loads(self.lockstep("archives", "purge", "--json", direct=True).stdout)
+        self.assertEqual(purged, {"purged_count": 1})
+        self.assertEqual(json.loads(self.lockstep("archives", "--json").stdout)["archives"], [])
+
     def test_amend_replaces_the_down_script_that_a_downgrade_runs(self):
         self.lockstep("upgrade")
         down = self.folder / "mended.down.sql"

@@ -138,9 +138,12 @@ class History(unittest.TestCase):
         self.assertEqual(kept, "transactions.order_events|1\ntransactions.orders|1")
 
         suite.lockstep("upgrade", direct=True)
+        listed = json.loads(suite.lockstep("archives", "--json", direct=True).stdout)["archives"]
         for source in ("transactions.orders", "transactions.order_events"):
-            suite.sql(suite.sql("SELECT restore_sql FROM migration.archives WHERE revision = '84bc4d8b03ef' AND kind = 'rows'"
-                                f" AND source = '{source}'"))
+            number = next(a["name"].split("/")[1] for a in listed if a["revision"] == "84bc4d8b03ef"
+                          and a["kind"] == "rows" and a["source"] == source)
+            done = suite.lockstep("archives", "restore", number, direct=True)
+            self.assertEqual(done.stdout, f"restored archive {number} of {source}: 1 of 1 rows came back\n")
         self.assertEqual((suite.sql(order), suite.sql(event)), before)
         self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
 
@@ -215,15 +218,36 @@ class Chain(unittest.TestCase):
             self.assertEqual(first, catalog_of(suite.url()))
 
     def test_the_offline_script_leads_to_the_same_schema_and_ledger(self):
-        ledger = ("SELECT revision, ordinal, checksum FROM migration.applied_steps ORDER BY 1, 2")
+        # All that is not about who, when and which run.
+        ledger = (
+            "SELECT revision, ordinal, service, name, kind, checksum FROM migration.applied_steps ORDER BY 1, 2",
+            "SELECT revision, service, title, checksum FROM migration.applied_revisions ORDER BY 1",
+            "SELECT revision, ordinal, role, file, sha256, md5(body) FROM migration.archived_scripts ORDER BY 1, 2, 3",
+            "SELECT revision, service, ordinal, name, direction, checksum FROM migration.step_log ORDER BY log_id",
+            "SELECT revision, check_id, expected, actual, passed FROM migration.verification_results ORDER BY result_id",
+            "SELECT kind, target, state, error_reason, steps_total FROM migration.runs ORDER BY started_order",
+            "SELECT e.event_offset, e.kind, e.revision, e.step, e.step_name, replace(e.message, r.actor, '-'), e.details"
+            "  FROM migration.run_events e JOIN migration.runs r USING (run_id) ORDER BY r.started_order, 1")
+
+        def same(online, offline):
+            self.assertEqual(catalog_of(online.url()), catalog_of(offline.url()))
+            for query in ledger:
+                self.assertEqual(online.sql(query), offline.sql(query), query)
         with Suite() as online, Suite() as offline:
             online.bootstrap()
-            online.lockstep("upgrade", direct=True)
             offline.bootstrap()
-            script = offline.lockstep("upgrade", "--sql").stdout
+            # In two parts: the second one changes what views and verifications of the first one read.
+            for target, start in (("v2.2.1", "base"), ("head", "v2.2.1")):
+                online.lockstep("upgrade", target, direct=True)
+                psql(offline.url(), offline.lockstep("upgrade", target, "--sql", "--from", start).stdout)
+                same(online, offline)
+            online.lockstep("downgrade", "v2.2.0", "--allow-irreversible", direct=True)
+            psql(offline.url(), offline.lockstep("downgrade", "v2.2.0", "--sql", "--allow-irreversible").stdout)
+            same(online, offline)
+            online.lockstep("upgrade", direct=True)
+            script = offline.lockstep("upgrade", "--sql", "--from", "v2.2.0").stdout
             psql(offline.url(), script)
-            self.assertEqual(catalog_of(online.url()), catalog_of(offline.url()))
-            self.assertEqual(online.sql(ledger), offline.sql(ledger))
+            same(online, offline)
             self.assertEqual(offline.lockstep("upgrade", direct=True).returncode, 0)
             # A script for another starting point stops.
             self.assertNotEqual(psql(offline.url(), script, check=False).returncode, 0)

@@ -19,11 +19,6 @@
 namespace lockstep::migration {
 namespace {
 
-absl::Status BadPageToken() {
-  return InvalidField("page_token", "PAGE_TOKEN_INVALID",
-                      "not a token of this listing; leave it empty to start again");
-}
-
 using LedgerById = std::map<std::string, LedgerRevision, std::less<>>;
 
 LedgerById ById(const CurrentState& current) {
@@ -38,6 +33,11 @@ const LedgerRevision* Find(const LedgerById& by_id, const std::string& id) {
 }
 
 }  // namespace
+
+absl::Status BadPageToken() {
+  return InvalidField("page_token", "PAGE_TOKEN_INVALID",
+                      "not a token of this listing; leave it empty to start again");
+}
 
 absl::StatusOr<std::string> RunIdFromName(std::string_view name) {
   ASSIGN_OR_RETURN(std::string_view id, ids::LastSegment(name, "runs", "name"));
@@ -252,7 +252,9 @@ absl::StatusOr<v1::ListRunsResponse> Api::ListRuns(const Context& context,
   std::string before;
   if (!request.page_token().empty()) {
     ASSIGN_OR_RETURN(before, RunIdFromName(request.page_token()));
-    if (!engine_.GetRun(context, before).ok()) return BadPageToken();
+    const absl::Status found = engine_.GetRun(context, before).status();
+    if (ReasonOf(found) == "RUN_NOT_FOUND") return BadPageToken();
+    RETURN_IF_ERROR(found);
   }
   // One more than asked for tells whether there is a next page.
   ASSIGN_OR_RETURN(std::vector<RunInfo> runs, engine_.ListRuns(context, page_size + 1, before));

@@ -42,6 +42,12 @@ class Api final {
                                                const v1::GetRunRequest& request);
   [[nodiscard]] absl::StatusOr<v1::ListRunsResponse> ListRuns(const Context& context,
                                                               const v1::ListRunsRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListArchivesResponse> ListArchives(
+      const Context& context, const v1::ListArchivesRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::RestoreArchiveResponse> RestoreArchive(
+      const Context& context, const v1::RestoreArchiveRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::PurgeArchivesResponse> PurgeArchives(
+      const Context& context, const v1::PurgeArchivesRequest& request);
 
  private:
   Engine& engine_;
@@ -56,7 +62,7 @@ class Api final {
 
 // What a request asks for, as far as its run remembers it.
 struct RunAsked {
-  std::string kind;  // upgrade, downgrade, stamp
+  std::string kind;  // upgrade, downgrade, stamp, restore
   std::string target;
   bool archive = false;
   bool allow_irreversible = false;
@@ -67,6 +73,9 @@ struct RunAsked {
                                                                     const Engine& engine,
                                                                     const std::string& run_id,
                                                                     const RunAsked& body);
+
+// INVALID_ARGUMENT (PAGE_TOKEN_INVALID) on "page_token".
+[[nodiscard]] absl::Status BadPageToken();
 
 // A status about a target or revision, with the field of the request that named it.
 [[nodiscard]] absl::Status AtField(const absl::Status& status, std::string_view field);

@@ -147,8 +147,16 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
   AddAll(report.plan.to_heads, message.mutable_to_heads());
   for (const PlanItem& item : report.plan.items) {
     v1::PlannedRevision* planned = message.add_revisions();
+    const std::string& id = graph.at(item.position).id;
+    const auto applied = report.applied.find(id);
     *planned->mutable_revision() =
-        ToProto(graph, item.position, nullptr, WithSql::kYes, item.steps);
+        ToProto(graph, item.position, applied == report.applied.end() ? nullptr : &applied->second,
+                WithSql::kYes, item.steps);
+    for (v1::Step& step : *planned->mutable_revision()->mutable_steps()) {
+      // What an amendment replaced the file does not have.
+      const auto undo = report.undos.find({id, step.ordinal()});
+      if (undo != report.undos.end()) step.set_down_sql(SqlOf(undo->second));
+    }
     planned->set_resumes(item.resumes);
   }
   for (const Blocker& blocker : report.blockers) {
@@ -261,6 +269,25 @@ v1::Instance ToProto(const Instance& instance) {
   *message.mutable_expire_time() = time::ToProto(instance.expires_at);
   message.set_is_live(instance.is_live);
   message.set_is_ready(instance.is_ready);
+  return message;
+}
+
+v1::Archive ToProto(const ArchivedData& archived) {
+  v1::Archive message;
+  message.set_name("archives/" + std::to_string(archived.id));
+  message.set_run_id(archived.run_id);
+  message.set_revision(archived.revision);
+  message.set_kind(archived.kind);
+  message.set_source(archived.source);
+  message.set_kept_as(archived.kept_as);
+  message.set_row_count(archived.row_count);
+  *message.mutable_create_time() = time::ToProto(archived.created_at);
+  *message.mutable_expire_time() = time::ToProto(archived.expires_at);
+  if (archived.restored_at.has_value()) {
+    *message.mutable_restore_time() = time::ToProto(*archived.restored_at);
+  }
+  message.set_restored_row_count(archived.restored_rows);
+  message.set_restore_sql(archived.restore_sql);
   return message;
 }
 

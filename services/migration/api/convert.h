@@ -26,6 +26,7 @@ v1::VerificationResult ToProto(const VerificationResult& result);
 v1::Run ToProto(const RunInfo& run);
 v1::RunEvent ToProto(const RunEvent& event);
 v1::Instance ToProto(const Instance& instance);
+v1::Archive ToProto(const ArchivedData& archived);
 
 // "transactional", "non-transactional", "privileged".
 std::string ToText(StepKind kind);

@@ -59,6 +59,10 @@ class Backend {
   virtual absl::StatusOr<std::string> RenderIndex(const std::string& format) = 0;
   virtual absl::StatusOr<pb::Run> GetRun(const std::string& id) = 0;
   virtual absl::StatusOr<pb::ListRunsResponse> ListRuns(int limit) = 0;
+  virtual absl::StatusOr<pb::ListArchivesResponse> ListArchives(
+      const pb::ListArchivesRequest& request) = 0;
+  virtual absl::StatusOr<pb::RestoreArchiveResponse> RestoreArchive(const std::string& number) = 0;
+  virtual absl::StatusOr<pb::PurgeArchivesResponse> PurgeArchives() = 0;
   virtual absl::StatusOr<pb::ListInstancesResponse> ListInstances() = 0;
   virtual absl::StatusOr<bool> IsApplied(const std::string& service,
                                          const std::string& revision) = 0;

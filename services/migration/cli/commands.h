@@ -28,9 +28,10 @@ using Action = std::function<int(const Session&, const Output&)>;
 void AddStateCommands(CLI::App& app, Action& action);  // current heads history releases show status
 void AddRunCommands(CLI::App& app, Action& action);    // plan upgrade downgrade stamp verify amend
 void AddLogCommands(CLI::App& app, Action& action);    // runs run logs watch cancel
-void AddFleetCommands(CLI::App& app, Action& action);  // instances wait doctor
-void AddAuthorCommands(CLI::App& app, Action& action);  // bootstrap new index
-void AddOrderCommands(CLI::App& app, Action& action);   // orders import|list, reconcile
+void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
+void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
+void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
+void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile
 
 // "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
 // it, and the option that takes a TARGET removes it again.

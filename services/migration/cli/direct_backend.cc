@@ -85,6 +85,18 @@ class DirectBackend final : public Backend {
     request.set_page_size(limit);
     return api_.ListRuns(context_, request);
   }
+  absl::StatusOr<pb::ListArchivesResponse> ListArchives(
+      const pb::ListArchivesRequest& request) override {
+    return api_.ListArchives(context_, request);
+  }
+  absl::StatusOr<pb::RestoreArchiveResponse> RestoreArchive(const std::string& number) override {
+    pb::RestoreArchiveRequest request;
+    request.set_name("archives/" + number);
+    return api_.RestoreArchive(context_, request);
+  }
+  absl::StatusOr<pb::PurgeArchivesResponse> PurgeArchives() override {
+    return api_.PurgeArchives(context_, pb::PurgeArchivesRequest());
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     ASSIGN_OR_RETURN(const auto instances, engine_.Instances(context_));
     pb::ListInstancesResponse response;

@@ -81,6 +81,21 @@ class RemoteBackend final : public Backend {
     request.set_page_size(limit);
     return Call(*migration_, &pb::MigrationService::Stub::ListRuns, request);
   }
+  absl::StatusOr<pb::ListArchivesResponse> ListArchives(
+      const pb::ListArchivesRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::ListArchives, request);
+  }
+  absl::StatusOr<pb::RestoreArchiveResponse> RestoreArchive(const std::string& number) override {
+    pb::RestoreArchiveRequest request;
+    request.set_name("archives/" + number);
+    request.set_request_id(migration::NewUuid());
+    return Call(*migration_, &pb::MigrationService::Stub::RestoreArchive, request,
+                kSlowCallTimeout);
+  }
+  absl::StatusOr<pb::PurgeArchivesResponse> PurgeArchives() override {
+    return Call(*migration_, &pb::MigrationService::Stub::PurgeArchives, pb::PurgeArchivesRequest(),
+                kSlowCallTimeout);
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     return Call(*registry_, &pb::RegistryService::Stub::ListInstances, pb::ListInstancesRequest());
   }

@@ -204,12 +204,16 @@ std::vector<RevisionDraft> LoadRevisions(const fs::path& root,
 
 LoadResult LoadEverything(const fs::path& root) {
   LoadResult result;
-  std::vector<RevisionDraft> drafts =
-      LoadRevisions(root, RevisionFolders(root, result.problems), result);
+  const std::vector<std::string> folders = RevisionFolders(root, result.problems);
+  std::vector<RevisionDraft> drafts = LoadRevisions(root, folders, result);
   ReleasesDraft releases;
   releases.file = kReleasesFile;
   if (const auto text = ReadWholeFile(root / kReleasesFile); text.has_value()) {
     releases = ReadReleases(kReleasesFile, *text, result.problems);
+  } else if (!folders.empty()) {
+    // A copy that lost it would call released revisions unreleased, and know no target by its name.
+    result.problems.push_back({kReleasesFile, 0, 0, "FILE_MISSING",
+                               "the file is missing; without releases it is there and empty"});
   }
   result.definitions = Assemble(std::move(drafts), std::move(releases), result.problems);
   for (Revision& revision : result.definitions.revisions) {

@@ -117,6 +117,10 @@ absl::StatusOr<NewRevision> CreateRevision(const Definitions& definitions, std::
   for (const auto& [name, text] : files) {
     is_written = is_written && WriteWholeFile(path + "/" + name, text, kReadableByAll);
   }
+  const std::string releases = definitions.root + "/releases.textproto";
+  if (is_written && !fs::exists(releases, error)) {
+    is_written = WriteWholeFile(releases, "", kReadableByAll);
+  }
   if (!is_written) {
     return Error(absl::StatusCode::kInternal, "FOLDER_NOT_WRITTEN", "could not write " + path);
   }

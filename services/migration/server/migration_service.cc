@@ -214,4 +214,24 @@ grpc::ServerUnaryReactor* MigrationService::CancelRun(grpc::CallbackServerContex
       });
 }
 
+grpc::ServerUnaryReactor* MigrationService::ListArchives(grpc::CallbackServerContext* context,
+                                                         const v1::ListArchivesRequest* request,
+                                                         v1::ListArchivesResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListArchives));
+}
+
+grpc::ServerUnaryReactor* MigrationService::RestoreArchive(grpc::CallbackServerContext* context,
+                                                           const v1::RestoreArchiveRequest* request,
+                                                           v1::RestoreArchiveResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::RestoreArchive),
+                       kSlow);
+}
+
+grpc::ServerUnaryReactor* MigrationService::PurgeArchives(grpc::CallbackServerContext* context,
+                                                          const v1::PurgeArchivesRequest* request,
+                                                          v1::PurgeArchivesResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::PurgeArchives),
+                       kSlow);
+}
+
 }  // namespace lockstep::migration

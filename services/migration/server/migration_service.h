@@ -60,6 +60,15 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
                                       const v1::CancelRunRequest* request,
                                       v1::CancelRunResponse* response) override;
+  grpc::ServerUnaryReactor* ListArchives(grpc::CallbackServerContext* context,
+                                         const v1::ListArchivesRequest* request,
+                                         v1::ListArchivesResponse* response) override;
+  grpc::ServerUnaryReactor* RestoreArchive(grpc::CallbackServerContext* context,
+                                           const v1::RestoreArchiveRequest* request,
+                                           v1::RestoreArchiveResponse* response) override;
+  grpc::ServerUnaryReactor* PurgeArchives(grpc::CallbackServerContext* context,
+                                          const v1::PurgeArchivesRequest* request,
+                                          v1::PurgeArchivesResponse* response) override;
 
  private:
   absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> OpenWatch(

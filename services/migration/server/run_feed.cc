@@ -68,7 +68,9 @@ absl::StatusOr<RunFeed::Page> RunFeed::Watcher::Read(const Context& context,
     }
   }
   const std::shared_ptr<Engine> engine = feed_.engines_.Known();
-  // The run's state is read before its events: a run that was over then has no later event.
+  // The run's state is read before its events: of a run that was over then, nothing is missed that
+  // it did itself. (What a later run says about it, `recovered`, may come at any time and is for
+  // who reads the log then.)
   ASSIGN_OR_RETURN(const RunInfo run, engine->GetRun(context, run_id_));
   ASSIGN_OR_RETURN(page.events, engine->ReadEvents(context, run_id_, after, kPage));
   page.has_more = page.events.size() == static_cast<std::size_t>(kPage);

@@ -116,6 +116,15 @@ std::string Where(const Catalog& catalog) {
   return where;
 }
 
+// Of a table that foreign keys may point to, they change one thing in its own row: that it has
+// triggers. The rest, and what is for statistics and the age of rows, which others change, must
+// stay.
+constexpr std::string_view kReferencedSql =
+    "(SELECT coalesce(jsonb_object_agg(c.oid::text, to_jsonb(c) - "
+    "'{relhastriggers,relfrozenxid,relminmxid,relpages,reltuples,relallvisible,relallfrozen}'::"
+    "text[]), '{}')"
+    " FROM r, pg_class c WHERE c.oid = ANY (r.ids))";
+
 std::string CountsSql() {
   std::string sql = "(SELECT jsonb_object_agg(k, n) FROM (";
   for (std::size_t i = 0; i < kCatalogs.size(); ++i) {
@@ -162,11 +171,13 @@ std::string TextArraySql(const std::vector<std::string>& values) {
 
 std::string BaselineSql(const Boundary& boundary) {
   return "WITH " + Scope(boundary) + "\nSELECT pg_current_xact_id()::text AS xid, " + CountsSql() +
-         "::text AS counts,\n" + std::string(kWrittenSql) + "::text AS written";
+         "::text AS counts,\n" + std::string(kWrittenSql) + "::text AS written,\n" +
+         std::string(kReferencedSql) + "::text AS referenced";
 }
 
 std::string ViolationsSql(const Boundary& boundary, const std::string& xid,
-                          const std::string& counts, const std::string& written) {
+                          const std::string& counts, const std::string& written,
+                          const std::string& referenced) {
   std::string sql = "WITH " + Scope(boundary) +
                     "\nSELECT 'it ended its transaction and began another' AS violation"
                     " WHERE pg_current_xact_id()::text <> " +
@@ -191,6 +202,11 @@ std::string ViolationsSql(const Boundary& boundary, const std::string& xid,
       "\nUNION ALL SELECT 'it wrote rows of ' || a.key::oid::regclass::text FROM jsonb_each_text(" +
       std::string(kWrittenSql) + ") AS a LEFT JOIN jsonb_each_text(" + written +
       "::jsonb) AS b ON b.key = a.key WHERE a.value::bigint <> coalesce(b.value::bigint, 0)";
+  // Others may change such a table as well: only what this transaction wrote counts.
+  sql += "\nUNION ALL SELECT 'it changed relation ' || x.oid::regclass::text FROM jsonb_each(" +
+         std::string(kReferencedSql) +
+         ") AS a JOIN pg_class x ON x.oid = a.key::oid JOIN jsonb_each(" + referenced +
+         "::jsonb) AS b ON b.key = a.key WHERE a.value <> b.value AND " + std::string(kMine);
   return sql + "\nLIMIT 10";
 }
 

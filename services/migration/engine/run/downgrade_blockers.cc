@@ -1,18 +1,17 @@
-#include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_runner.h"
 #include "services/migration/engine/run/rehearsal.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/undo.h"
+#include "services/migration/engine/run/undone_changes.h"
 
 namespace lockstep::migration {
 namespace {
@@ -32,16 +31,15 @@ class Finder {
  private:
   absl::Status LookAtInstances(const Revision& revision);
   absl::Status LookAtGuard(const Revision& revision, std::size_t item);
-  // What the undo of `revision` changes before those that follow.
-  void Undone(const Revision& revision);
-  bool MayChangeBefore(const Script& guard) const;
+  // Whether what an archive is to keep can be kept.
+  absl::Status LookAtArchive(const Plan& plan, std::size_t item, const Revision& revision);
 
   pg::Connection& connection_;
   const AppliedState& state_;
   const RunOptions& run_;
-  std::set<std::string> changed_;      // tables that earlier undos of the plan change
-  std::set<std::string> hides_among_;  // services in whose schemas hidden code may change any
+  UndoneChanges undone_;  // by the items before
   std::optional<std::size_t> last_unsure_;
+  std::optional<bool> guard_is_silent_;  // of the revision at hand; nullopt = not known
   std::vector<DowngradeBlocker> found_;
 };
 
@@ -62,8 +60,10 @@ absl::Status Finder::Look(const Plan& plan, std::size_t item, const Graph& graph
                       refusal});
   }
   RETURN_IF_ERROR(LookAtInstances(revision));
+  guard_is_silent_.reset();
   RETURN_IF_ERROR(LookAtGuard(revision, item));
-  Undone(revision);
+  RETURN_IF_ERROR(LookAtArchive(plan, item, revision));
+  undone_.Add(revision);
   return absl::OkStatus();
 }
 
@@ -90,7 +90,10 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
   const auto applied = state_.revisions.find(revision.id);
   if (applied == state_.revisions.end() || !applied->second.is_complete) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Script guard, LoadArchivedScript(connection_, revision.id, 0, "guard"));
-  if (guard.empty()) return absl::OkStatus();
+  if (guard.empty()) {
+    guard_is_silent_ = false;
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(connection_.Script("BEGIN READ ONLY").status());
   auto asked = AskGuard(connection_, guard);
   if (connection_.is_lost()) return asked.status();
@@ -102,8 +105,10 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
     return absl::OkStatus();
   }
   const absl::Status refusal = RefusalOf(revision, *asked, run_.archive);
-  const bool may_vanish = !asked->empty() && MayChangeBefore(guard);
+  const bool may_vanish = !asked->empty() && undone_.MayChangeWhatIsRead(guard);
   if (may_vanish && !refusal.ok()) last_unsure_ = item;
+  // One that finds nothing may find something after the undos before it.
+  if (!undone_.MayChangeWhatIsRead(guard)) guard_is_silent_ = asked->empty();
   for (const GuardFinding& finding : *asked) {
     found_.push_back(
         {.blocker = {.kind =
@@ -117,23 +122,35 @@ absl::Status Finder::LookAtGuard(const Revision& revision, std::size_t item) {
   return absl::OkStatus();
 }
 
-bool Finder::MayChangeBefore(const Script& guard) const {
-  if (guard.is_opaque) return !changed_.empty() || !hides_among_.empty();
-  return std::any_of(
-      guard.facts.read.begin(), guard.facts.read.end(), [&](const std::string& table) {
-        return changed_.contains(table) ||
-               hides_among_.contains(std::string(OwnerOf(table.substr(0, table.find('.')))));
-      });
-}
-
-void Finder::Undone(const Revision& revision) {
-  for (const Step& step : revision.steps) {
-    const ScriptFacts& facts = step.down.facts;
-    changed_.insert(facts.written.begin(), facts.written.end());
-    changed_.insert(facts.rows_destroyed_in.begin(), facts.rows_destroyed_in.end());
-    // The boundary of a step (boundary.h) holds for what it hides as well.
-    if (facts.has_hidden_code || step.down.is_opaque) hides_among_.insert(revision.service);
+absl::Status Finder::LookAtArchive(const Plan& plan, std::size_t item, const Revision& revision) {
+  const auto applied = state_.revisions.find(revision.id);
+  if (!run_.archive || !revision.irreversible_reason.empty() ||
+      !revision.archive_forbidden_reason.empty() || applied == state_.revisions.end() ||
+      !applied->second.is_complete) {
+    return absl::OkStatus();
   }
+  UndoneChanges before = undone_;
+  for (const std::size_t index : plan.items[item].steps) {
+    const Step& step = revision.steps[index];
+    ASSIGN_OR_RETURN(const Script down,
+                     LoadArchivedScript(connection_, revision.id, step.ordinal, "down"));
+    const StepTask task{
+        .revision = revision, .step = step, .direction = Direction::kDown, .script = down};
+    const KeepQuestion question{
+        .guard_is_silent = guard_is_silent_,
+        .may_change = [&](const std::string& table) { return before.MayChange(table); }};
+    const absl::Status refusal = MayBeKept(task, question, connection_).status();
+    if (!refusal.ok()) {
+      if (ReasonOf(refusal) != "ARCHIVE_IMPOSSIBLE") return refusal;
+      found_.push_back({{.kind = "archive_impossible",
+                         .revision = revision.id,
+                         .what = MessageOf(refusal),
+                         .count = 1},
+                        refusal});
+    }
+    before.Add(revision, down);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

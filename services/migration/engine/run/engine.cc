@@ -11,7 +11,6 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/amendment.h"
-#include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/bootstrap.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger.h"
@@ -155,6 +154,8 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
   PlanReport report;
+  ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*reader, graph_, state));
+  for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
   if (direction == Direction::kUp) {
     ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
     for (const PlanItem& item : report.plan.items) {
@@ -171,6 +172,14 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     return report;
   }
   ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
+  for (const PlanItem& item : report.plan.items) {
+    const Revision& revision = graph_.at(item.position);
+    for (const std::size_t index : item.steps) {
+      const int ordinal = revision.steps[index].ordinal;
+      ASSIGN_OR_RETURN(Script undo, LoadArchivedScript(*reader, revision.id, ordinal, "down"));
+      report.undos[{revision.id, ordinal}] = std::move(undo);
+    }
+  }
   ASSIGN_OR_RETURN(const auto found,
                    FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
   for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
@@ -202,12 +211,6 @@ absl::StatusOr<std::vector<VerificationResult>> Engine::VerificationResults(
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   RETURN_IF_ERROR(CheckLedger(*reader));
   return LoadVerificationResults(*reader, revision, limit);
-}
-
-absl::StatusOr<std::vector<ArchivedData>> Engine::ListArchives(const Context& context) const {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return LoadArchives(*reader);
 }
 
 absl::StatusOr<std::map<std::string, std::int64_t>> Engine::CountRows(
@@ -317,19 +320,6 @@ absl::Status Engine::Amend(const Context& context, const AmendOptions& amend) {
              reader.Release(), sink,
              [&](RunSession& session, RunReport&) { return RunAmend(session, amendment, amend); })
       .status();
-}
-
-absl::StatusOr<int> Engine::PurgeArchives(const Context& context) {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  NullEventSink sink;
-  int purged = 0;
-  RETURN_IF_ERROR(
-      RunUnderLease(
-          context, options_, graph_, RequestOf("purge", "archives", {}), reader.Release(), sink,
-          [&](RunSession& session, RunReport&) { return PurgeExpiredArchives(session, purged); })
-          .status());
-  return purged;
 }
 
 absl::StatusOr<std::string> Engine::UpgradeScript(std::string_view target,

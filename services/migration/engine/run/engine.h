@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -91,7 +92,7 @@ struct LeaseInfo {
 
 struct RunInfo {
   std::string id;
-  std::string kind;    // upgrade, downgrade, stamp, verify, amend, purge
+  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge
   std::string target;  // as it was given
   RunState state = RunState::kWaiting;
   std::string actor;
@@ -153,7 +154,8 @@ struct VerificationResult {
 
 // What stands against a plan.
 struct Blocker {
-  std::string kind;      // guard, instance, irreversible, archive_forbidden, privileged, lock
+  std::string kind;  // guard, instance, irreversible, archive_forbidden, archive_impossible (of a
+                     // run), privileged, lock
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;
@@ -162,6 +164,10 @@ struct Blocker {
 struct PlanReport {
   Plan plan;
   std::vector<Blocker> blockers;
+  // What the ledger has of the revisions of the plan, by id.
+  std::map<std::string, LedgerRevision> applied;
+  // Going down: the archived scripts that would run, by revision id and ordinal of the step.
+  std::map<std::pair<std::string, int>, Script> undos;
 };
 
 struct RunOptions {
@@ -181,9 +187,11 @@ struct ArchivedData {
   std::string source;   // "schema.table"
   std::string kept_as;  // "migration_archive_7.orders"
   std::int64_t row_count = 0;
-  std::string restore_sql;  // what brings it back, run as an administrator
+  std::string restore_sql;  // what brings it back once an upgrade has made the table again
   absl::Time created_at;
   absl::Time expires_at;
+  std::optional<absl::Time> restored_at;  // nullopt = not yet
+  std::int64_t restored_rows = 0;         // that were not there any more
 };
 
 struct RunReport {
@@ -286,8 +294,13 @@ class Engine {
   // Newest first, of one revision or of all ("").
   [[nodiscard]] absl::StatusOr<std::vector<VerificationResult>> VerificationResults(
       const Context& context, std::string_view revision, int limit) const;
+  // Newest first, which is the order in which tables that refer to each other come back; `before`
+  // continues a listing (0 = from the newest).
   [[nodiscard]] absl::StatusOr<std::vector<ArchivedData>> ListArchives(
-      const Context& context) const;
+      const Context& context, int limit, std::int64_t before = 0) const;
+  // NOT_FOUND (ARCHIVE_NOT_FOUND).
+  [[nodiscard]] absl::StatusOr<ArchivedData> GetArchive(const Context& context,
+                                                        std::int64_t archive_id) const;
   // Exact row counts of tables that exist ("schema.table"); tables that do not exist are left out.
   [[nodiscard]] absl::StatusOr<std::map<std::string, std::int64_t>> CountRows(
       const Context& context, const std::vector<std::string>& tables) const;
@@ -316,6 +329,13 @@ class Engine {
   [[nodiscard]] absl::StatusOr<VerifyReport> Verify(const Context& context, EventSink& sink);
   // Replaces the archived down script of an applied step.
   [[nodiscard]] absl::Status Amend(const Context& context, const AmendOptions& amend);
+  // Brings what an archive keeps back into the tables as they are now, in one transaction in the
+  // owner's role; rows that are there are left alone, and the archive stays until it expires. Only
+  // `run.run_id` counts. NOT_FOUND (ARCHIVE_NOT_FOUND); FAILED_PRECONDITION (ARCHIVE_RESTORED: it
+  // was before; ARCHIVE_REVISION_NOT_APPLIED: upgrade first; RESTORE_FAILED: the database refused).
+  [[nodiscard]] absl::StatusOr<ArchivedData> RestoreArchive(const Context& context,
+                                                            std::int64_t archive_id,
+                                                            const RunOptions& run, EventSink& sink);
   // Drops archives past their expiry; returns how many.
   [[nodiscard]] absl::StatusOr<int> PurgeArchives(const Context& context);
 

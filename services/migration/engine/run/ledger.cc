@@ -282,30 +282,6 @@ absl::StatusOr<std::vector<VerificationResult>> LoadVerificationResults(pg::Conn
   return checks;
 }
 
-absl::StatusOr<std::vector<ArchivedData>> LoadArchives(pg::Connection& connection) {
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      connection.Query(
-          "SELECT archive_id, run_id, revision, kind, source, kept_as, row_count, restore_sql,"
-          "  created_at, expires_at FROM migration.archives ORDER BY archive_id"));
-  std::vector<ArchivedData> archives;
-  for (const pg::Row row : rows) {
-    ArchivedData archived;
-    archived.id = row.Get<std::int64_t>("archive_id");
-    archived.run_id = row.Text("run_id");
-    archived.revision = row.Text("revision");
-    archived.kind = row.Text("kind");
-    archived.source = row.Text("source");
-    archived.kept_as = row.Text("kept_as");
-    archived.row_count = row.Get<std::int64_t>("row_count");
-    archived.restore_sql = row.Text("restore_sql");
-    archived.created_at = row.Get<absl::Time>("created_at");
-    archived.expires_at = row.Get<absl::Time>("expires_at");
-    archives.push_back(std::move(archived));
-  }
-  return archives;
-}
-
 absl::StatusOr<Script> LoadArchivedScript(pg::Connection& connection, std::string_view revision,
                                           int ordinal, std::string_view role) {
   ASSIGN_OR_RETURN(

@@ -41,7 +41,6 @@ absl::StatusOr<std::vector<HistoryEntry>> LoadHistory(pg::Connection& connection
 absl::StatusOr<std::vector<VerificationResult>> LoadVerificationResults(pg::Connection& connection,
                                                                         std::string_view revision,
                                                                         int limit);
-absl::StatusOr<std::vector<ArchivedData>> LoadArchives(pg::Connection& connection);
 
 // An archived script after checking its hash. `file` is "" when the ledger has none.
 // ARCHIVED_SCRIPT_DAMAGED.

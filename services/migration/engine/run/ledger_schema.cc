@@ -206,12 +206,20 @@ CREATE TABLE migration.instances (
 );
 )sql";
 
+// Version 3: what came back of an archive, and when.
+constexpr std::string_view kRestored = R"sql(
+ALTER TABLE migration.archives
+    ADD COLUMN IF NOT EXISTS restored_at timestamptz,
+    ADD COLUMN IF NOT EXISTS restored_rows bigint,
+    ADD COLUMN IF NOT EXISTS restored_by_run uuid;
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
     static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
-    return std::vector<std::string_view>{version_1, LedgerFunctions2()};
+    return std::vector<std::string_view>{version_1, LedgerFunctions2(), kRestored};
   }();
   return upgrades;
 }

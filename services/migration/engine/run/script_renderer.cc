@@ -1,21 +1,20 @@
 #include "services/migration/engine/run/script_renderer.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "common/pg/connection.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "nlohmann/json.hpp"
-#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/script_guard.h"
 #include "services/migration/engine/run/script_text.h"
+#include "services/migration/engine/run/script_verify.h"
 #include "services/migration/engine/run/step_sql.h"
 #include "services/migration/engine/run/verifier.h"
 #include "services/migration/engine/target.h"
@@ -57,10 +56,9 @@ class Renderer {
 
  private:
   void RenderStart();
-  void RenderStep(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
-  void RenderTransaction(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
-  void RenderConcurrent(const Revision& revision, const Step& step, bool is_last, bool asks_guard);
-  void RenderGuard(const Revision& revision, const Step& step);
+  void RenderStep(const PlanItem& item, std::size_t n);
+  void RenderTransaction(const ScriptUndo& undo, bool is_last);
+  void RenderConcurrent(const ScriptUndo& undo, bool is_last);
   void RenderVerifications();
   std::string RecordSql(const Revision& revision, const Step& step, bool is_last) const;
   std::string StepEvents(const Revision& revision, const Step& step, bool is_last) const;
@@ -84,12 +82,15 @@ void Renderer::RenderStart() {
           "\n-- Run with: psql -v ON_ERROR_STOP=1 -f FILE, as lockstep_migrator.\n\\set "
           "ON_ERROR_STOP on\n";
   sql_ += TakeLeaseScript(kind_, target_);
-  std::vector<std::string> expected;
-  for (const auto& [id, applied] : before_.revisions) expected.push_back(id);
+  std::vector<const Revision*> expected;
+  for (const auto& [id, applied] : before_.revisions) {
+    expected.push_back(&graph_.at(*graph_.Find(id)));
+  }
   sql_ += ExpectRevisionsScript(expected, plan_.from_heads);
   sql_ += EventScript(
       {.kind = "run_started", .message = kind_ + " " + target_ + " by ", .details = details_},
-      " || current_setting('lockstep.actor')");
+      {.suffix = " || current_setting('lockstep.actor')"});
+  if (plan_.direction == Direction::kDown) sql_ += PreflightScript(graph_, plan_);
 }
 
 std::string Renderer::RecordSql(const Revision& revision, const Step& step, bool is_last) const {
@@ -115,31 +116,20 @@ std::string Renderer::StepEvents(const Revision& revision, const Step& step, boo
   return sql;
 }
 
-void Renderer::RenderGuard(const Revision& revision, const Step& step) {
-  std::set<std::string> tables(step.down.facts.written.begin(), step.down.facts.written.end());
-  tables.insert(revision.guard.facts.read.begin(), revision.guard.facts.read.end());
-  std::erase_if(tables, [&](const std::string& table) {
-    return OwnerOf(table.substr(0, table.find('.'))) != revision.service;
-  });
-  sql_ += LockTablesScript({tables.begin(), tables.end()});
-  for (const std::string& statement : revision.guard.statements) {
-    sql_ += GuardScript(revision, statement);
-  }
-}
-
-void Renderer::RenderTransaction(const Revision& revision, const Step& step, bool is_last,
-                                 bool asks_guard) {
+void Renderer::RenderTransaction(const ScriptUndo& undo, bool is_last) {
+  const Revision& revision = undo.revision;
+  const Step& step = undo.step;
   const bool is_up = plan_.direction == Direction::kUp;
   const bool is_privileged = step.kind == StepKind::kPrivileged;
   const Script& script = is_up ? step.up : step.down;
   const Boundary boundary = BoundaryOf(revision);
-  const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
-  sql_ += BeginSql(run, step.limits);
+  sql_ += BeginSql(ScriptRunSql(), step.limits);
   sql_ += StartedScript(task, script);
-  if (!is_up) sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
-  if (!is_privileged) sql_ += EnterRoleSql(OwnerRole(revision.service));
-  if (!is_up && asks_guard && !is_privileged) RenderGuard(revision, step);
+  if (!is_up) sql_ += BeginUndoSql(revision);
+  if (!is_up || !is_privileged) sql_ += EnterRoleSql(OwnerRole(revision.service));
+  if (!is_up) sql_ += GuardScript(undo);
+  if (is_privileged) sql_ += "SET LOCAL ROLE NONE;\n";
   if (!is_privileged) sql_ += BaselineScript(boundary);
   sql_ += "\n-- " + script.file + "\n" + JoinStatements(script.statements) + "\n";
   sql_ += kFireConstraints;
@@ -156,20 +146,21 @@ void Renderer::RenderTransaction(const Revision& revision, const Step& step, boo
   if (is_up && !step.expect.empty()) sql_ += CheckExpectationsScript(task);
   sql_ += RecordSql(revision, step, is_last);
   if (is_up && !step.expect.empty()) sql_ += RecordChecksScript();
+  if (!is_up) sql_ += GuardSilentScript(undo);
   sql_ += StepEvents(revision, step, is_last) + "COMMIT;\n";
 }
 
-void Renderer::RenderConcurrent(const Revision& revision, const Step& step, bool is_last,
-                                bool asks_guard) {
+void Renderer::RenderConcurrent(const ScriptUndo& undo, bool is_last) {
+  const Revision& revision = undo.revision;
+  const Step& step = undo.step;
   const bool is_up = plan_.direction == Direction::kUp;
   const Script& script = is_up ? step.up : step.down;
   const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
   sql_ += BeginSql(run, step.limits) + StartedScript(task, script);
   if (!is_up) {
-    sql_ += SameArchiveScript(revision, step) + BeginUndoSql(revision);
-    sql_ += EnterRoleSql(OwnerRole(revision.service));
-    if (asks_guard) RenderGuard(revision, step);
+    sql_ += BeginUndoSql(revision) + EnterRoleSql(OwnerRole(revision.service)) + GuardScript(undo) +
+            "SET LOCAL ROLE NONE;\n" + GuardSilentScript(undo);
   }
   sql_ += "COMMIT;\n";
   for (std::size_t i = 0; i < script.statements.size(); ++i) {
@@ -188,13 +179,19 @@ void Renderer::RenderConcurrent(const Revision& revision, const Step& step, bool
           StepEvents(revision, step, is_last) + "COMMIT;\n";
 }
 
-void Renderer::RenderStep(const Revision& revision, const Step& step, bool is_last,
-                          bool asks_guard) {
+void Renderer::RenderStep(const PlanItem& item, std::size_t n) {
+  const Revision& revision = graph_.at(item.position);
+  const Step& step = revision.steps[item.steps[n]];
+  ScriptUndo undo{.revision = revision, .step = step, .is_first = n == 0, .later = {}};
+  for (std::size_t later = n + 1; later < item.steps.size(); ++later) {
+    undo.later.push_back(&revision.steps[item.steps[later]].down);
+  }
+  const bool is_last = n + 1 == item.steps.size();
   sql_ += "\n-- " + TaskText(revision, step, plan_.direction).text() + "\n";
   if (step.kind == StepKind::kNonTransactional) {
-    RenderConcurrent(revision, step, is_last, asks_guard);
+    RenderConcurrent(undo, is_last);
   } else {
-    RenderTransaction(revision, step, is_last, asks_guard);
+    RenderTransaction(undo, is_last);
   }
   touched_.Add(revision, plan_.direction == Direction::kUp ? step.up : step.down);
 }
@@ -209,38 +206,15 @@ void Renderer::RenderVerifications() {
                                                               : was_applied && !planned.contains(i);
     if (is_applied) left.push_back(i);
   }
-  const AppliedState after = StateWith(graph_, left);
-  const RevisionSet affected = Affected(graph_, after, touched_);
-  if (affected.empty()) return;
-  int checks = 0;
-  sql_ += "\n-- verifications\nBEGIN;\nSELECT migration.assert_lease(" + ScriptRunSql().lease +
-          ");\nSELECT set_config('lockstep.checks', '[]', true);\n";
-  for (const std::size_t position : affected) {
-    const Revision& revision = graph_.at(position);
-    const bool may_be_gone = WasDroppedInOrder(graph_, after, position);
-    sql_ += EnterRoleSql(OwnerRole(revision.service));
-    for (std::size_t i = 0; i < revision.verify.statements.size(); ++i) {
-      sql_ += VerificationScript(revision, CheckId(revision.verify, i),
-                                 revision.verify.statements[i], may_be_gone);
-      ++checks;
-    }
-  }
-  sql_ += "SET LOCAL ROLE NONE;\n" + RecordChecksScript() +
-          EventScript({.kind = "verification",
-                       .message = absl::StrFormat("%d verifications of %d revisions hold", checks,
-                                                  affected.size())}) +
-          "COMMIT;\n";
+  sql_ += VerificationsScript(graph_, StateWith(graph_, left), touched_);
 }
 
 std::string Renderer::Render() {
   RenderStart();
   for (const PlanItem& item : plan_.items) {
     const Revision& revision = graph_.at(item.position);
-    for (const std::size_t index : item.steps) {
-      RenderStep(revision, revision.steps[index], index == item.steps.back(),
-                 index == item.steps.front());
-    }
-    touched_.revisions.insert(revision.id);
+    for (std::size_t n = 0; n < item.steps.size(); ++n) RenderStep(item, n);
+    if (plan_.direction == Direction::kUp) touched_.revisions.insert(revision.id);
     if (plan_.direction == Direction::kDown) {
       sql_ +=
           EventScript({.kind = "revision_finished",

@@ -19,15 +19,6 @@ std::string_view DirectionText(Direction direction) {
   return direction == Direction::kUp ? "up" : "down";
 }
 
-// A DO block that raises `state` with the text that `condition_query` returns, when it returns one.
-std::string RaiseIfAny(std::string_view state, const std::string& query,
-                       const std::string& prefix) {
-  return "DO $lockstep$ DECLARE v text; BEGIN\n  SELECT string_agg(t, '; ') INTO v FROM (" + query +
-         ") AS found(t);\n  IF v IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
-         std::string(state) + "', MESSAGE = " + QuoteLiteral(prefix) +
-         " || v; END IF;\nEND $lockstep$;\n";
-}
-
 std::string StepKey(const Revision& revision, const Step& step, Direction direction) {
   return absl::StrFormat("revision = %s AND ordinal = %d AND direction = '%s'",
                          QuoteLiteral(revision.id), step.ordinal,
@@ -35,6 +26,14 @@ std::string StepKey(const Revision& revision, const Step& step, Direction direct
 }
 
 }  // namespace
+
+std::string RaiseIfAnyScript(std::string_view state, const std::string& query,
+                             const std::string& prefix) {
+  return "DO $lockstep$ DECLARE v text; BEGIN\n  SELECT string_agg(t, '; ') INTO v FROM (" + query +
+         ") AS found(t);\n  IF v IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
+         std::string(state) + "', MESSAGE = " + QuoteLiteral(prefix) +
+         " || v; END IF;\nEND $lockstep$;\n";
+}
 
 std::string StepTaskText::text() const {
   return absl::StrFormat("%s %s step %d (%s) %s", revision.service, revision.id, step.ordinal,
@@ -67,7 +66,7 @@ std::string TakeLeaseScript(std::string_view kind, std::string_view target) {
       " set_config('lockstep.run', gen_random_uuid()::text, false),"
       " set_config('lockstep.actor', session_user::text, false);\n",
       kSearchPath);
-  sql += RaiseIfAny(
+  sql += RaiseIfAnyScript(
       kHeadsDifferState,
       absl::StrFormat("SELECT 'version ' || coalesce(max(version), 0) FROM migration.ledger_version"
                       " HAVING coalesce(max(version), 0) <> %d",
@@ -128,12 +127,31 @@ END $lockstep$;
   return sql;
 }
 
-std::string ExpectRevisionsScript(const std::vector<std::string>& revisions,
+std::string ExpectRevisionsScript(const std::vector<const Revision*>& revisions,
                                   const std::vector<std::string>& heads) {
-  const std::string wanted = TextArraySql(revisions);
-  return RaiseIfAny(
+  std::vector<std::string> ids;
+  std::vector<std::string> checksums;
+  std::vector<std::string> steps_of;
+  std::vector<std::string> ordinals;
+  std::vector<std::string> step_checksums;
+  for (const Revision* revision : revisions) {
+    ids.push_back(revision->id);
+    checksums.push_back(revision->checksum);
+    for (const Step& step : revision->steps) {
+      steps_of.push_back(revision->id);
+      ordinals.push_back(std::to_string(step.ordinal));
+      step_checksums.push_back(step.checksum);
+    }
+  }
+  const std::string wanted = TextArraySql(ids);
+  // An amendment replaces checksums: both those from before and those from after it count, and of
+  // the revision as a whole only its steps are compared then.
+  const std::string amended =
+      "EXISTS (SELECT FROM migration.amendments AS a WHERE a.kind = 'down_replaced'"
+      " AND a.revision = ";
+  return RaiseIfAnyScript(
       kHeadsDifferState,
-      "SELECT 'applied but not expected: ' || revision FROM migration.applied_revisions"
+      "(SELECT 'applied but not expected: ' || revision FROM migration.applied_revisions"
       " WHERE revision <> ALL (" +
           wanted +
           ")"
@@ -143,23 +161,41 @@ std::string ExpectRevisionsScript(const std::vector<std::string>& revisions,
           " UNION ALL SELECT 'expected but not applied: ' || w FROM unnest(" +
           wanted +
           ") AS w"
-          " WHERE NOT EXISTS (SELECT FROM migration.applied_revisions r WHERE r.revision = w) "
-          "LIMIT 5",
+          " WHERE NOT EXISTS (SELECT FROM migration.applied_revisions r WHERE r.revision = w)"
+          " UNION ALL SELECT 'applied from other files: ' || r.revision"
+          " FROM migration.applied_revisions AS r JOIN unnest(" +
+          wanted + ", " + TextArraySql(checksums) +
+          ") AS w(revision, checksum) USING (revision) WHERE r.checksum <> w.checksum AND NOT " +
+          amended +
+          "r.revision)"
+          " UNION ALL SELECT 'applied from other files: ' || s.revision || ' step ' || s.ordinal"
+          " FROM migration.applied_steps AS s JOIN unnest(" +
+          TextArraySql(steps_of) + ", " + TextArraySql(ordinals) + "::integer[], " +
+          TextArraySql(step_checksums) +
+          ") AS w(revision, ordinal, checksum) USING (revision, ordinal)"
+          " WHERE s.checksum <> w.checksum AND NOT " +
+          amended +
+          "s.revision AND a.ordinal = s.ordinal AND w.checksum IN (a.old_checksum, a.new_checksum))"
+          ") LIMIT 5",
       "this script starts from " +
           (heads.empty() ? std::string("base") : absl::StrJoin(heads, ", ")) + "; ");
 }
 
-std::string EventScript(const Happening& happening, std::string_view suffix) {
+std::string EventScript(const Happening& happening, const EventExtras& extras) {
+  const std::string more =
+      extras.more_details.empty() ? "" : "::jsonb || " + std::string(extras.more_details);
+  const std::string when =
+      extras.condition.empty() ? "" : " HAVING " + std::string(extras.condition);
   return absl::StrFormat(
       "INSERT INTO migration.run_events (run_id, event_offset, at, kind, revision, step, "
       "step_name, message, details)"
       " SELECT current_setting('lockstep.run')::uuid, coalesce(max(event_offset), 0) + 1, "
       "clock_timestamp(), %s, %s, %d,"
-      " %s, %s%s, %s FROM migration.run_events WHERE run_id = "
-      "current_setting('lockstep.run')::uuid;\n",
+      " %s, %s%s, %s%s FROM migration.run_events WHERE run_id = "
+      "current_setting('lockstep.run')::uuid%s;\n",
       QuoteLiteral(happening.kind), QuoteLiteral(happening.revision), happening.step,
-      QuoteLiteral(happening.step_name), QuoteLiteral(happening.message), std::string(suffix),
-      QuoteLiteral(happening.details.dump()));
+      QuoteLiteral(happening.step_name), QuoteLiteral(happening.message),
+      std::string(extras.suffix), QuoteLiteral(happening.details.dump()), more, when);
 }
 
 std::string StartedScript(const StepTaskText& task, const Script& script) {
@@ -168,40 +204,16 @@ std::string StartedScript(const StepTaskText& task, const Script& script) {
   return sql;
 }
 
-std::string SameArchiveScript(const Revision& revision, const Step& step) {
-  return RaiseIfAny(
-      kHeadsDifferState,
-      "SELECT " + QuoteLiteral(step.down.file) +
-          " WHERE NOT EXISTS (SELECT FROM migration.archived_scripts WHERE revision = " +
-          QuoteLiteral(revision.id) + " AND ordinal = " + std::to_string(step.ordinal) +
-          " AND role = 'down' AND body = " + QuoteLiteral(step.down.text) +
-          " AND sha256 = encode(sha256(convert_to(body, 'UTF8')), 'hex'))",
-      "the archived undo is not the one of this script: ");
-}
-
-std::string LockTablesScript(const std::vector<std::string>& tables) {
+std::string LockTablesScript(const std::vector<std::string>& tables, std::string_view mode) {
   if (tables.empty()) return "";
   return "DO $lockstep$ DECLARE v text; BEGIN\n"
          "  FOR v IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN "
          "pg_namespace n ON n.oid ="
          " c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY (" +
-         TextArraySql(tables) +
-         ") ORDER BY 1 LOOP\n    EXECUTE 'LOCK TABLE ' || v || ' IN ACCESS EXCLUSIVE MODE';\n  END "
-         "LOOP;\n"
+         TextArraySql(tables) + ") ORDER BY 1 LOOP\n    EXECUTE 'LOCK TABLE ' || v || ' IN " +
+         std::string(mode) +
+         " MODE';\n  END LOOP;\n"
          "END $lockstep$;\n";
-}
-
-std::string GuardScript(const Revision& revision, const std::string& statement) {
-  const auto column = [](int n) {
-    return "(SELECT e.value #>> '{}' FROM json_each(row_to_json(g)) WITH ORDINALITY AS e(key, "
-           "value, n) WHERE e.n = " +
-           std::to_string(n) + ")";
-  };
-  return RaiseIfAny(
-      kGuardRefusedState,
-      "SELECT " + column(1) + " || ': ' || coalesce(" + column(2) + ", '1') FROM (\n" + statement +
-          "\n) AS g WHERE coalesce(" + column(2) + "::bigint, 1) > 0",
-      "undoing revision " + revision.id + " (" + revision.title + ") would destroy: ");
 }
 
 std::string BaselineScript(const Boundary& boundary) {
@@ -217,15 +229,15 @@ std::string BoundaryScript(const Boundary& boundary, const std::string& state,
   return "SELECT pg_catalog.set_config('lockstep.step_state', " + std::string(StateSql()) +
          // The step may have put functions of its own in front of those that the check calls.
          ", true);\nSET LOCAL search_path = " + kSearchPath + ";\nSET LOCAL ROLE NONE;\n" +
-         RaiseIfAny(kTamperedState,
-                    "SELECT current_setting('lockstep.step_state') WHERE "
-                    "current_setting('lockstep.step_state') <> " +
-                        QuoteLiteral(state),
-                    task + " changed its role or limits: ") +
-         RaiseIfAny(
-             kTamperedState,
-             ViolationsSql(boundary, baseline("xid"), baseline("counts"), baseline("written")),
-             task + " left the schemas of its service: ");
+         RaiseIfAnyScript(kTamperedState,
+                          "SELECT current_setting('lockstep.step_state') WHERE "
+                          "current_setting('lockstep.step_state') <> " +
+                              QuoteLiteral(state),
+                          task + " changed its role or limits: ") +
+         RaiseIfAnyScript(kTamperedState,
+                          ViolationsSql(boundary, baseline("xid"), baseline("counts"),
+                                        baseline("written"), baseline("referenced")),
+                          task + " left the schemas of its service: ");
 }
 
 std::string ExpectationScript(const Revision& revision, const std::string& check_id,
@@ -246,12 +258,13 @@ std::string ExpectationScript(const Revision& revision, const std::string& check
 
 std::string CheckExpectationsScript(const StepTaskText& task) {
   const Happening event = task.Event("expectation", "");
-  return RaiseIfAny(kExpectationFailedState,
-                    "SELECT c ->> 'check_id' || ': expected ' || (c ->> 'expected') || ', found ' "
-                    "|| (c ->> 'actual')"
-                    " FROM jsonb_array_elements(current_setting('lockstep.checks')::jsonb) AS c"
-                    " WHERE NOT (c ->> 'passed')::boolean",
-                    task.text() + " was rolled back: ") +
+  return RaiseIfAnyScript(
+             kExpectationFailedState,
+             "SELECT c ->> 'check_id' || ': expected ' || (c ->> 'expected') || ', found ' "
+             "|| (c ->> 'actual')"
+             " FROM jsonb_array_elements(current_setting('lockstep.checks')::jsonb) AS c"
+             " WHERE NOT (c ->> 'passed')::boolean",
+             task.text() + " was rolled back: ") +
          absl::StrFormat(
              "INSERT INTO migration.run_events (run_id, event_offset, at, kind, revision, step, "
              "step_name, message,"
@@ -265,29 +278,6 @@ std::string CheckExpectationsScript(const StepTaskText& task) {
              " FROM jsonb_array_elements(current_setting('lockstep.checks')::jsonb) WITH "
              "ORDINALITY AS c(v, n);\n",
              QuoteLiteral(event.revision), event.step, QuoteLiteral(event.step_name));
-}
-
-std::string VerificationScript(const Revision& revision, const std::string& check_id,
-                               const std::string& statement, bool may_be_gone) {
-  const std::string query =
-      "SELECT string_agg(t, '; ') INTO v_found FROM (SELECT to_jsonb(v.*)::text FROM (\n" +
-      statement + "\n) AS v LIMIT 5) AS found(t)";
-  const std::string remember =
-      "PERFORM set_config('lockstep.checks', (current_setting('lockstep.checks')::jsonb || "
-      "jsonb_build_object("
-      "'revision', " +
-      QuoteLiteral(revision.id) + "::text, 'check_id', " + QuoteLiteral(check_id) +
-      "::text, 'expected', 'no violations', 'actual', 'no violations', 'passed', true))::text, "
-      "true);";
-  return "DO $lockstep$ DECLARE v_found text; BEGIN\n  " + query +
-         ";\n  IF v_found IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '" +
-         kVerificationFailedState +
-         "', MESSAGE = " + QuoteLiteral(revision.id + " " + check_id + ": ") +
-         " || v_found; END IF;\n  " + remember +
-         (may_be_gone ? "\nEXCEPTION WHEN undefined_table OR undefined_column THEN NULL; -- "
-                        "dropped in order"
-                      : "") +
-         "\nEND $lockstep$;\n";
 }
 
 std::string RecordChecksScript() {
@@ -315,7 +305,7 @@ std::string ForgetIntentsScript(const Revision& revision, const Step& step, Dire
 }
 
 std::string IndexIsValidScript(const IndexBuild& build) {
-  return RaiseIfAny(
+  return RaiseIfAnyScript(
       "LSE01",
       "SELECT " + QuoteLiteral(build.schema + "." + build.name) +
           " WHERE NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"

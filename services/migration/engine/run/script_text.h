@@ -2,7 +2,8 @@
 // said in SQL. Pure.
 //
 // The script keeps what it must remember in settings of its session: lockstep.token, .holder, .run,
-// .actor, and per transaction .baseline and .checks.
+// .actor; .silent, what the guard of the revision at hand has seen (script_guard.h); and per
+// transaction .baseline, .checks and such.
 #pragma once
 
 #include <string>
@@ -29,16 +30,25 @@ RunSql ScriptRunSql();
 
 // Becomes the runner, or raises; records the run.
 std::string TakeLeaseScript(std::string_view kind, std::string_view target);
-// Raises unless exactly these revisions are applied.
-std::string ExpectRevisionsScript(const std::vector<std::string>& revisions,
+// A DO block that raises `state`, with what `query` returns (one column) behind `prefix`, when it
+// returns anything.
+std::string RaiseIfAnyScript(std::string_view state, const std::string& query,
+                             const std::string& prefix);
+// Raises unless exactly these revisions are applied, from the files as they are here.
+std::string ExpectRevisionsScript(const std::vector<const Revision*>& revisions,
                                   const std::vector<std::string>& heads);
-// Appends an event to the log; `suffix` is an SQL expression that is appended to the message.
-std::string EventScript(const Happening& happening, std::string_view suffix = "");
+// SQL that completes an event when the script runs.
+struct EventExtras {
+  std::string_view suffix = {};        // appended to the message: " || <text>"
+  std::string_view more_details = {};  // added to the details: an expression of type jsonb
+  std::string_view condition = {};     // "" = always
+};
+// Appends an event to the log.
+std::string EventScript(const Happening& happening, const EventExtras& extras = {});
 // The events with which a step begins.
 std::string StartedScript(const StepTaskText& task, const Script& script);
-std::string SameArchiveScript(const Revision& revision, const Step& step);
-std::string LockTablesScript(const std::vector<std::string>& tables);
-std::string GuardScript(const Revision& revision, const std::string& statement);
+// Locks those of `tables` that exist, in one order for everybody.
+std::string LockTablesScript(const std::vector<std::string>& tables, std::string_view mode);
 std::string BaselineScript(const Boundary& boundary);
 // Leaves the owner's role and raises when the step left its schemas.
 std::string BoundaryScript(const Boundary& boundary, const std::string& state,
@@ -46,8 +56,6 @@ std::string BoundaryScript(const Boundary& boundary, const std::string& state,
 std::string ExpectationScript(const Revision& revision, const std::string& check_id,
                               const std::string& statement);
 std::string CheckExpectationsScript(const StepTaskText& task);
-std::string VerificationScript(const Revision& revision, const std::string& check_id,
-                               const std::string& statement, bool may_be_gone);
 std::string RecordChecksScript();
 std::string IntentScript(const Revision& revision, const Step& step, Direction direction,
                          int number, const std::string& statement);

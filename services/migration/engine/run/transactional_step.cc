@@ -194,7 +194,8 @@ absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
       const auto results,
       Send("SELECT " + std::string(StateSql()) +
            " AS state;\nSET LOCAL search_path = " + kSearchPath + ";\nSET LOCAL ROLE NONE;\n" +
-           ViolationsSql(boundary_, quoted("xid"), quoted("counts"), quoted("written"))));
+           ViolationsSql(boundary_, quoted("xid"), quoted("counts"), quoted("written"),
+                         quoted("referenced"))));
   const std::string state = results[0][0].Text("state");
   const std::string wanted = StateText(role_, task_.step.limits);
   if (state != wanted) {

@@ -43,20 +43,11 @@ absl::Status LockTables(pg::Connection& connection, const std::set<std::string>&
 
 absl::Status LockWhatGoes(pg::Connection& connection, const StepTask& task,
                           const std::set<std::string>& read) {
-  const ScriptFacts& facts = task.script.facts;
-  std::set<std::string> written(facts.written.begin(), facts.written.end());
-  const std::vector<std::string> taken = TablesTakenFrom(task.script);
-  written.insert(taken.begin(), taken.end());
-  for (const DestroyedData& destroyed : task.revision.destroys) written.insert(destroyed.table);
-  std::erase_if(written, [&](const std::string& table) { return !IsOwn(table, task.revision); });
-  std::set<std::string> counted = read;
-  std::erase_if(counted, [&](const std::string& table) {
-    return written.contains(table) || !IsOwn(table, task.revision);
-  });
+  const UndoLocks locks = LocksOf(task.revision, task.script, read);
   // The strongest lock first: going from a weaker to a stronger one later is how deadlocks are
   // made.
-  RETURN_IF_ERROR(LockTables(connection, written, "ACCESS EXCLUSIVE"));
-  return LockTables(connection, counted, "SHARE ROW EXCLUSIVE");
+  RETURN_IF_ERROR(LockTables(connection, locks.exclusive, "ACCESS EXCLUSIVE"));
+  return LockTables(connection, locks.shared, "SHARE ROW EXCLUSIVE");
 }
 
 absl::Status ForbidArchive(const Revision& revision, const std::vector<GuardFinding>& findings) {
@@ -82,6 +73,37 @@ absl::Status GuardRefused(const Revision& revision, const std::vector<GuardFindi
 }
 
 }  // namespace
+
+UndoLocks LocksOf(const Revision& revision, const Script& down, const std::set<std::string>& read) {
+  UndoLocks locks;
+  const ScriptFacts& facts = down.facts;
+  locks.exclusive.insert(facts.written.begin(), facts.written.end());
+  const std::vector<std::string> taken = TablesTakenFrom(down);
+  locks.exclusive.insert(taken.begin(), taken.end());
+  for (const DestroyedData& destroyed : revision.destroys) locks.exclusive.insert(destroyed.table);
+  std::erase_if(locks.exclusive, [&](const std::string& table) { return !IsOwn(table, revision); });
+  locks.shared = read;
+  std::erase_if(locks.shared, [&](const std::string& table) {
+    return locks.exclusive.contains(table) || !IsOwn(table, revision);
+  });
+  return locks;
+}
+
+bool RemembersSilence(const Script& down, const Script& guard,
+                      const std::vector<const Script*>& later) {
+  return !later.empty() && TakesWhatIsRead(down, guard);
+}
+
+std::set<std::string> ReadInUndo(const Script& guard, bool remembers,
+                                 const std::vector<const Script*>& later) {
+  std::set<std::string> read(guard.facts.read.begin(), guard.facts.read.end());
+  for (const Script* script : later) {
+    if (!remembers) break;
+    const std::vector<std::string> tables = TablesTakenFrom(*script);
+    read.insert(tables.begin(), tables.end());
+  }
+  return read;
+}
 
 absl::StatusOr<std::vector<GuardFinding>> AskGuard(pg::Connection& connection,
                                                    const Script& guard) {
@@ -156,7 +178,7 @@ absl::Status Remember(const StepTask& task, const UndoRequest& request, pg::Conn
     ASSIGN_OR_RETURN(Holdings holdings, Count(connection, *later));
     silent.merge(holdings);
   }
-  if (!request.later.empty()) prepared.events.push_back(RememberHoldings(task, silent));
+  prepared.events.push_back(RememberHoldings(task, silent));
   return absl::OkStatus();
 }
 
@@ -193,14 +215,10 @@ absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
   const bool asks = !request.guard.empty() && (request.asks_guard || takes);
   if (!asks && !request.archive) return prepared;
   // What holds the guard's silence for later steps is read under the same locks.
-  const bool remembers = asks && !keeps && TakesWhatIsRead(task.script, request.guard);
+  const bool remembers =
+      asks && !keeps && RemembersSilence(task.script, request.guard, request.later);
   std::set<std::string> read;
-  if (asks) read.insert(request.guard.facts.read.begin(), request.guard.facts.read.end());
-  for (const Script* later : request.later) {
-    if (!remembers) break;
-    const std::vector<std::string> tables = TablesTakenFrom(*later);
-    read.insert(tables.begin(), tables.end());
-  }
+  if (asks) read = ReadInUndo(request.guard, remembers, request.later);
   RETURN_IF_ERROR(LockWhatGoes(connection, task, read));
   killpoint::Killpoint("undo_locked");
   bool is_silent = false;

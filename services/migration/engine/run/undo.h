@@ -6,11 +6,12 @@
 // again in every later step of the revision that takes something away; where an earlier step took
 // away what the guard reads, the step takes nothing but what the guard has seen (holdings.h).
 //
-// Tables that would be dropped are moved to a schema of their own; columns that would be dropped
-// are copied with the table's primary key; what the script's own UPDATE or DELETE destroys is
-// copied as the revision declares it.
+// Tables that would be dropped are moved to a schema of their own, the rows of partitioned ones
+// copied there; columns that would be dropped are copied with the table's primary key; what the
+// script's own UPDATE or DELETE destroys is copied as the revision declares it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,19 @@ struct UndoRequest {
   bool archive = false;
   std::vector<const Script*> later;  // what is undone of the revision after this step
 };
+
+// What is locked before the guard is asked: what the undo takes from, and what the guard reads.
+struct UndoLocks {
+  std::set<std::string> exclusive;  // ACCESS EXCLUSIVE
+  std::set<std::string> shared;     // SHARE ROW EXCLUSIVE
+};
+UndoLocks LocksOf(const Revision& revision, const Script& down, const std::set<std::string>& read);
+// What the guard and those who remember its silence read. `later`: what is undone of the revision
+// after `down`.
+bool RemembersSilence(const Script& down, const Script& guard,
+                      const std::vector<const Script*>& later);
+std::set<std::string> ReadInUndo(const Script& guard, bool remembers,
+                                 const std::vector<const Script*>& later);
 
 // What a guard found: rows (what, count) with a count above 0; a query with one column counts each
 // row.

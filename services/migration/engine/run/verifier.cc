@@ -10,6 +10,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
@@ -244,36 +245,39 @@ void Touched::Add(const Revision& revision, const Script& script) {
   if (script.is_opaque || script.facts.has_hidden_code) services.insert(revision.service);
 }
 
-absl::Status AddDependentViews(pg::Connection& connection, Touched& touched) {
-  const std::vector<std::string> tables(touched.tables.begin(), touched.tables.end());
+std::string DependentViewsSql(const Touched& touched) {
   std::vector<std::string> schemas;
   for (const std::string& service : touched.services) {
     for (const std::string_view schema : SchemasOf(service)) schemas.emplace_back(schema);
   }
-  ASSIGN_OR_RETURN(
-      pg::Result views,
-      connection.Query(
-          "WITH RECURSIVE reached AS ("
-          "  SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-          "   WHERE n.nspname || '.' || c.relname = ANY ($1::text[])"
-          "      OR n.nspname = ANY ($2::text[])"
-          "  UNION"
-          "  SELECT r.ev_class FROM reached JOIN pg_depend AS d"
-          "     ON d.refclassid = 'pg_class'::regclass AND d.refobjid = reached.oid"
-          "    AND d.classid = 'pg_rewrite'::regclass"
-          "    JOIN pg_rewrite AS r ON r.oid = d.objid)"
-          "SELECT n.nspname || '.' || c.relname AS name FROM reached"
-          "  JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = "
-          "c.relnamespace"
-          " WHERE c.relkind IN ('v', 'm')",
-          pg::ArrayLiteral(tables), pg::ArrayLiteral(schemas)));
+  return "WITH RECURSIVE reached AS ("
+         "  SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+         "   WHERE n.nspname || '.' || c.relname = ANY (" +
+         TextArraySql({touched.tables.begin(), touched.tables.end()}) +
+         ")      OR n.nspname = ANY (" + TextArraySql(schemas) +
+         ")  UNION"
+         "  SELECT r.ev_class FROM reached JOIN pg_depend AS d"
+         "     ON d.refclassid = 'pg_class'::regclass AND d.refobjid = reached.oid"
+         "    AND d.classid = 'pg_rewrite'::regclass"
+         "    JOIN pg_rewrite AS r ON r.oid = d.objid)"
+         "SELECT n.nspname || '.' || c.relname AS name FROM reached"
+         "  JOIN pg_class AS c ON c.oid = reached.oid JOIN pg_namespace AS n ON n.oid = "
+         "c.relnamespace"
+         " WHERE c.relkind IN ('v', 'm')";
+}
+
+absl::Status AddDependentViews(pg::Connection& connection, Touched& touched) {
+  ASSIGN_OR_RETURN(pg::Result views, connection.Query(DependentViewsSql(touched)));
   for (const pg::Row row : views) touched.tables.insert(row.Text("name"));
   return absl::OkStatus();
 }
 
-bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position) {
+std::vector<std::string> NamesDroppedSince(const Graph& graph, const AppliedState& state,
+                                           std::size_t position) {
   const DroppedNames dropped = DroppedSince(graph, state, position);
-  return !dropped.tables.empty() || !dropped.columns.empty();
+  std::vector<std::string> names(dropped.tables.begin(), dropped.tables.end());
+  names.insert(names.end(), dropped.columns.begin(), dropped.columns.end());
+  return names;
 }
 
 bool NamesWhatWasDropped(const Graph& graph, const AppliedState& state, std::size_t position,

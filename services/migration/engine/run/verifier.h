@@ -34,10 +34,13 @@ RevisionSet Affected(const Graph& graph, const AppliedState& state, const Touche
 // Adds the views and materialized views that read what was touched, directly or through others, as
 // the catalogue knows them.
 absl::Status AddDependentViews(pg::Connection& connection, Touched& touched);
+// The query that asks for them: one column `name`.
+std::string DependentViewsSql(const Touched& touched);
 
-// Whether a later revision that is applied completely took away a table or column that the
-// verification of `position` reads.
-bool WasDroppedInOrder(const Graph& graph, const AppliedState& state, std::size_t position);
+// What later revisions that are applied completely took away of what the verification of `position`
+// reads: tables with their schema, columns without their table.
+std::vector<std::string> NamesDroppedSince(const Graph& graph, const AppliedState& state,
+                                           std::size_t position);
 // Whether what `message` (the server's words of an undefined table or column) names is such a one.
 bool NamesWhatWasDropped(const Graph& graph, const AppliedState& state, std::size_t position,
                          std::string_view message);

@@ -276,5 +276,27 @@ TEST_F(EngineTest, DeclaredReferencesMayBePointedTo) {
   EXPECT_THAT(Downgrade("base"), IsOk());
 }
 
+// The row of a table that may be pointed to says whether it has triggers, and who may use it.
+TEST_F(EngineTest, DeclaredReferencesMayOnlyBePointedTo) {
+  folder_.AddRevision("catalog", "aaaa");
+  ASSERT_OK(Upgrade());
+  for (const char* change : {"GRANT ALL ON core.t_aaaa TO orders_app",
+                             "ALTER TABLE core.t_aaaa ENABLE ROW LEVEL SECURITY",
+                             "ALTER TABLE core.t_aaaa SET (fillfactor = 50)"}) {
+    WriteRevision("bbbb", "depends_on: \"aaaa\"\nreferences: \"core.t_aaaa\"\n",
+                  {{"up.sql", "CREATE TABLE transactions.b (id uuid);\nDO $$ BEGIN RESET ROLE; " +
+                                  std::string(change) + "; SET LOCAL ROLE orders_owner; END $$;"},
+                   {"down.sql", "DROP TABLE transactions.b;"},
+                   {"verify.sql", "SELECT id FROM transactions.b WHERE id IS NULL;"}},
+                  "orders");
+
+    const auto refused = Upgrade();
+
+    EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_TAMPERED")))
+        << change;
+    EXPECT_THAT(MessageOf(refused.status()), HasSubstr("it changed relation core.t_aaaa"));
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::migration

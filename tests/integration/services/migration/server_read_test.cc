@@ -1,6 +1,7 @@
 // What MigrationService tells, what it refuses to understand, and that it goes by the folder as it
 // is now.
 #include "gmock/gmock.h"
+#include "services/migration/api/api.h"
 #include "tests/integration/services/migration/server_fixture.h"
 
 namespace lockstep::migration {
@@ -184,6 +185,10 @@ TEST_F(MigrationServerReads, RefusesTextWithNul) {
                                      [](auto& in) { in.set_page_token(kNul); });
   ExpectRefused<v1::CancelRunRequest>(&Migration::CancelRun, "name",
                                       [](auto& in) { in.set_name("runs/" + kNul); });
+  ExpectRefused<v1::ListArchivesRequest>(&Migration::ListArchives, "page_token",
+                                         [](auto& in) { in.set_page_token("archives/" + kNul); });
+  ExpectRefused<v1::RestoreArchiveRequest>(&Migration::RestoreArchive, "name",
+                                           [](auto& in) { in.set_name("archives/" + kNul); });
 }
 
 TEST_F(MigrationServerReads, RefusesMalformedFields) {
@@ -228,12 +233,36 @@ TEST_F(MigrationServerReads, RefusesMalformedFields) {
   });
   ExpectRefused<v1::RenderIndexRequest>(&Migration::RenderIndex, "format",
                                         [](auto& in) { in.set_format("pdf"); });
+  ExpectRefused<v1::ListArchivesRequest>(&Migration::ListArchives, "page_size",
+                                         [](auto& in) { in.set_page_size(-1); });
+  ExpectRefused<v1::RestoreArchiveRequest>(&Migration::RestoreArchive, "request_id", [](auto& in) {
+    in.set_name("archives/1");
+    in.set_request_id("1");
+  });
+  for (const char* name : {"7", "archives/x", "archives/0", "archives/7 "}) {
+    ExpectRefused<v1::ListArchivesRequest>(&Migration::ListArchives, "page_token",
+                                           [name](auto& in) { in.set_page_token(name); });
+    ExpectRefused<v1::RestoreArchiveRequest>(&Migration::RestoreArchive, "name",
+                                             [name](auto& in) { in.set_name(name); });
+  }
   for (const char* name : {"", "jobs/1", "runs/", "runs/a/b"}) {
     ExpectRefused<v1::GetRunRequest>(&Migration::GetRun, "name",
                                      [name](auto& in) { in.set_name(name); });
     ExpectRefused<v1::CancelRunRequest>(&Migration::CancelRun, "name",
                                         [name](auto& in) { in.set_name(name); });
   }
+}
+
+// A database that does not answer says nothing about the token.
+TEST_F(MigrationServerReads, AnOutageIsNotABadPageToken) {
+  EngineOptions nowhere;
+  nowhere.database_url = "host=" + folder_.root() + " dbname=none";
+  Engine engine(nowhere, Definitions{});
+  v1::ListRunsRequest request;
+  request.set_page_token("runs/" + NewUuid());
+
+  EXPECT_THAT(Api(engine).ListRuns(context_, request),
+              StatusIs(absl::StatusCode::kUnavailable, Reason("DATABASE_UNREACHABLE")));
 }
 
 TEST_F(MigrationServerReads, SaysWhichFieldNamesWhatIsNotThere) {

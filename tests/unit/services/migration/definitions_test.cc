@@ -362,6 +362,15 @@ TEST(LoadDefinitionsTest, AnUnreadableFileIsNotAlsoAMissingParent) {
   EXPECT_THAT(folder.Problems(), ElementsAre(StartsWith("orders/o001_x/revision.textproto:1:4: ")));
 }
 
+TEST(LoadDefinitionsTest, RefusesRevisionsWithoutAFileOfReleases) {
+  const MigrationsFolder folder;
+  folder.AddRevision("catalog", "c001");
+  folder.Remove("releases.textproto");
+  EXPECT_THAT(folder.Problems(),
+              ElementsAre("releases.textproto: the file is missing; without releases it is there "
+                          "and empty (FILE_MISSING)"));
+}
+
 TEST(LoadDefinitionsTest, ChecksReleases) {
   const MigrationsFolder folder;
   folder.AddRevision("catalog", "c001");

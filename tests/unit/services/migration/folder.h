@@ -29,6 +29,11 @@ class MigrationsFolder {
     const std::filesystem::path path = std::filesystem::path(root_) / file;
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path, std::ios::binary) << text;
+    // A folder with revisions has one, if an empty one.
+    const std::filesystem::path releases = std::filesystem::path(root_) / "releases.textproto";
+    if (file.find('/') != std::string::npos && !std::filesystem::exists(releases)) {
+      std::ofstream{releases};
+    }
   }
   void Remove(const std::string& file) const {
     std::filesystem::remove_all(std::filesystem::path(root_) / file);

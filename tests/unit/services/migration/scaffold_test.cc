@@ -54,6 +54,8 @@ TEST(ScaffoldTest, TheFirstRevisionOfAServiceHasNoParent) {
       *ReadWholeFile(folder.root() + "/" + made.folder + "/revision.textproto");
   EXPECT_THAT(spec, Not(HasSubstr("down_revision")));
   EXPECT_THAT(spec, HasSubstr("title: \"Größe €\"\n"));
+  // A folder with revisions needs it.
+  EXPECT_EQ(ReadWholeFile(folder.root() + "/releases.textproto"), "");
 }
 
 TEST(ScaffoldTest, RefusesWhatCannotBeAFolder) {
