@@ -144,6 +144,23 @@ class History(unittest.TestCase):
         self.assertEqual((suite.sql(order), suite.sql(event)), before)
         self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
 
+    # Constraint: statements that it has to refuse; then one that it has to let go.
+    CHECKED = {
+        "revoked_tokens_reason_check": ["INSERT INTO auth.revoked_tokens (token_id, expires_at, reason) SELECT"
+                                        f" gen_random_uuid(), now(), repeat('a', {length})" for length in (0, 201, 200)],
+    }
+
+    def test_values_outside_their_sets_are_refused(self):
+        for constraint, statements in self.CHECKED.items():
+            for statement in statements:
+                with self.subTest(statement):
+                    done = psql(self.suite.url(), f"BEGIN; SET LOCAL session_replication_role = replica; {statement}; ROLLBACK;",
+                                check=False)
+                    if statement is statements[-1]:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                    else:
+                        self.assertIn(f'violates check constraint "{constraint}"', done.stderr)
+
     def test_planted_defects_are_stopped_and_listed(self):
         for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),
                                ("underscore_number", 'contains "_"'), ("null_number", "number is missing"),

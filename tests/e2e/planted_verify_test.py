@@ -46,6 +46,12 @@ def plumbing(service, schema):
     ]
 
 
+def unproven(table, name, check, found):
+    """A constraint that is gone and one that was never proven are both reported."""
+    drop = f"ALTER TABLE {table} DROP CONSTRAINT {name}"
+    return [(f"{drop};", [found]), (f"{drop}, ADD CONSTRAINT {name} CHECK ({check}) NOT VALID;", [found])]
+
+
 def history_may_change(table, service, text):
     return [(f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO {service}_app;",
              [f"{service}_app may change {text}: {privilege}|{table}" for privilege in ("UPDATE", "DELETE", "TRUNCATE")])]
@@ -147,6 +153,8 @@ PLANTS = {
         [("DELETE FROM auth.roles;", [f"role is missing|{role}" for role in ("admin", "user", "readonly")])],
         [(f"INSERT INTO auth.credentials (user_id, password_hash) VALUES ('{A}', 'hunter2'), ('{B}', '$argon2id$v=19$x');",
           [f"credential is not a password hash|{A}"])]],
+    "c58e20b7f4a6": [unproven("auth.revoked_tokens", "revoked_tokens_reason_check", "reason <> ''",
+                              "reason check is missing or unproven|auth.revoked_tokens")],
     # orders
     "18d5c3f06a9b": plumbing("orders", "transactions"),
     "2c97e0b4d815": [
