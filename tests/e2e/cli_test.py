@@ -146,6 +146,10 @@ class History(unittest.TestCase):
 
     # Constraint: statements that it has to refuse; then one that it has to let go.
     CHECKED = {
+        "orders_inventory_type_check": ["UPDATE transactions.orders SET inventory_type = 'OTHER'",
+                                        "UPDATE transactions.orders SET inventory_type = 'DFS'"],
+        "import_records_status_check": ["INSERT INTO transactions.import_records (batch_id, source_data, status) SELECT"
+                                        f" gen_random_uuid(), '{{}}', '{status}'" for status in ("pending", "completed")],
         "revoked_tokens_reason_check": ["INSERT INTO auth.revoked_tokens (token_id, expires_at, reason) SELECT"
                                         f" gen_random_uuid(), now(), repeat('a', {length})" for length in (0, 201, 200)],
     }

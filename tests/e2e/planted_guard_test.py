@@ -116,7 +116,7 @@ PLANTS = {
         ("platform credentials",
          [f"INSERT INTO transactions.platform_credentials (platform_id, key, value_encrypted) VALUES ('{C}', 'k', 'v');"]),
         ("import records",
-         [f"INSERT INTO transactions.import_records (batch_id, source_data, status) VALUES ('{C}', '{{}}', 'a');"]),
+         [f"INSERT INTO transactions.import_records (batch_id, source_data, status) VALUES ('{C}', '{{}}', 'completed');"]),
         ("import batches", ["INSERT INTO transactions.import_batches (source_type) VALUES ('stockx');"])],
     "4ea1826cf3d7": [
         ("legacy transactions",

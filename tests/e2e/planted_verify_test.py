@@ -52,6 +52,12 @@ def unproven(table, name, check, found):
     return [(f"{drop};", [found]), (f"{drop}, ADD CONSTRAINT {name} CHECK ({check}) NOT VALID;", [found])]
 
 
+def unsaid(columns, violation):
+    """Each of `columns` without its comment."""
+    return ("".join(f"COMMENT ON COLUMN {column} IS NULL;" for column in columns),
+            [f"{violation}|{column}" for column in columns])
+
+
 def history_may_change(table, service, text):
     return [(f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO {service}_app;",
              [f"{service}_app may change {text}: {privilege}|{table}" for privilege in ("UPDATE", "DELETE", "TRUNCATE")])]
@@ -201,6 +207,16 @@ PLANTS = {
           ["status check is missing or unproven|transactions.orders"])]],
     "f93b7c05e1d8": [indexes("transactions", ("orders_platform_id_status_sold_at_idx", "orders_sold_at_id_idx",
                                               "orders_payout_received_sold_at_idx"), True)],
+    "7a0d94e3b61c": [
+        [plant for table, name, column in (("transactions.orders", "orders_inventory_type_check", "inventory_type"),
+                                           ("transactions.import_records", "import_records_status_check", "status"))
+         for plant in unproven(table, name, f"{column} <> ''", f"check is missing or unproven|{name}")],
+        [("GRANT INSERT, UPDATE, DELETE, TRUNCATE ON transactions.legacy_order_map TO orders_app;",
+          [f"orders_app may change the legacy map: {privilege}|transactions.legacy_order_map"
+           for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")])],
+        [unsaid(("transactions.orders.currency_code",), "column does not say what NULL means"),
+         ("COMMENT ON COLUMN transactions.orders.currency_code IS 'ISO 4217.';",
+          ["column does not say what NULL means|transactions.orders.currency_code"])]],
 }
 
 
