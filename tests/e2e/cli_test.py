@@ -146,6 +146,8 @@ class History(unittest.TestCase):
 
     # Constraint: statements that it has to refuse; then one that it has to let go.
     CHECKED = {
+        "listings_inventory_type_check": ["UPDATE products.listings SET inventory_type = 'OTHER'",
+                                          "UPDATE products.listings SET inventory_type = 'DFS'"],
         "orders_inventory_type_check": ["UPDATE transactions.orders SET inventory_type = 'OTHER'",
                                         "UPDATE transactions.orders SET inventory_type = 'DFS'"],
         "import_records_status_check": ["INSERT INTO transactions.import_records (batch_id, source_data, status) SELECT"

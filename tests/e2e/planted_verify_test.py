@@ -114,6 +114,11 @@ PLANTS = {
         [(an_item(id=f"'{A}'", purchase_price="100.00", gross_purchase_price="119.00", vat_amount="19.01")
           + an_item(id=f"'{B}'", purchase_price="100.00", gross_purchase_price="119.00", vat_amount="19.00"),
           [f"VAT amount is not gross minus net|{A}"])]],
+    "d2b6f81c05e9": [
+        unproven("products.listings", "listings_inventory_type_check", "inventory_type <> ''",
+                 "inventory type check is missing or unproven|products.listings"),
+        [unsaid(("core.platforms.name", "core.suppliers.email", "core.suppliers.phone", "core.suppliers.website",
+                 "core.system_config.key"), "column does not say what it means")]],
     # finance
     "27c8a5e1f490": plumbing("finance", "finance"),
     "5d0f3b96c7a2": [[
