@@ -12,6 +12,10 @@ VIEWS = ("daily_revenue", "monthly_revenue", "daily_sales", "data_quality_check"
          "top_products_revenue", "brand_monthly_performance", "revenue_growth", "brand_market_position",
          "brand_collaboration_performance", "brand_deep_dive_overview", "nike_product_breakdown", "brand_performance")
 
+PERSONAL_DATA = tuple(f"finance.supplier_accounts.{column}" for column in
+                      ("email", "first_name", "last_name", "address_line_1", "address_line_2", "city", "zip_code", "state_code",
+                       "country_code", "phone_number"))
+
 
 def emptied(view):
     """The view as it is, without rows."""
@@ -159,6 +163,10 @@ PLANTS = {
           f" VALUES ('{A}', '{C}', 'a', NULL, 'tok_1'), ('{B}', '{C}', 'b', 'stripe', '4111 1111-1111 1111'),"
           f" ('{C}', '{C}', 'c', 'stripe', 'tok_1');",
           [f"payment token without provider, or with the digits of a card number|{each}" for each in (A, B)])]],
+    "40c9ae7d6f12": [[
+        unsaid(PERSONAL_DATA, "personal data is not marked as such"),
+        ("COMMENT ON COLUMN finance.supplier_accounts.email IS 'Login; unique per supplier.';",
+         ["personal data is not marked as such|finance.supplier_accounts.email"])]],
     # migration
     "3b7d1e95a0c8": [
         [("DELETE FROM auth.roles;", [f"role is missing|{role}" for role in ("admin", "user", "readonly")])],

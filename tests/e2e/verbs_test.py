@@ -156,7 +156,7 @@ class Serving(unittest.TestCase):
 
     def test_releases(self):
         text, document = self.both("releases")
-        self.assertEqual(rows_of(text)[-1], ["v2.2.2", "2025-10-01", "applied", "7", "Multi-platform orders"])
+        self.assertEqual(rows_of(text)[-1], ["v2.2.2", "2025-10-01", "applied", "8", "Multi-platform orders"])
         self.assertTrue(all(release["is_applied"] for release in document["releases"]))
 
     def test_show(self):
