@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import MIGRATIONS, Suite, cluster_url, psql
+from harness import MIGRATIONS, SOURCE, Suite, cluster_url, psql
 
 BLOCKED, HISTORY, USAGE, DRIFT, PENDING, UNREACHABLE = 5, 10, 2, 3, 4, 9
 
@@ -166,6 +166,23 @@ class History(unittest.TestCase):
                         self.assertEqual(done.returncode, 0, done.stderr)
                     else:
                         self.assertIn(f'violates check constraint "{constraint}"', done.stderr)
+
+    def documented(self, heading):
+        """The query under a heading of docs/running-migrations.md."""
+        text = (SOURCE / "docs" / "running-migrations.md").read_text()
+        return text.split(f"\n## {heading}\n", 1)[1].split("```sql\n", 1)[1].split("```", 1)[0]
+
+    def test_the_documented_query_lists_the_items_that_both_sources_made(self):
+        pairs = [line.split("|") for line in self.suite.sql(self.documented("Items that both sources made")).splitlines()]
+        self.assertEqual(len(pairs), 39)
+        sales, orders, *items = zip(*pairs)
+        self.assertEqual((len(set(sales)), len(set(orders)), len(set().union(*items))), (39, 39, 78))
+        # Both are units of the same product.
+        listed = ",".join(f"('{of_order}'::uuid, '{of_legacy}'::uuid)" for of_order, of_legacy in zip(*items))
+        self.assertEqual(self.suite.sql(f"""SELECT count(*) FROM (VALUES {listed}) AS pair (a, b)
+                                            JOIN products.inventory AS a ON a.id = pair.a
+                                            JOIN products.inventory AS b ON b.id = pair.b
+                                            WHERE a.product_id = b.product_id"""), "39")
 
     def test_planted_defects_are_stopped_and_listed(self):
         for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),
