@@ -8,7 +8,8 @@ import unittest
 
 from harness import MIGRATIONS, SOURCE, Suite, cluster_url, psql
 
-BLOCKED, HISTORY, USAGE, DRIFT, PENDING, UNREACHABLE = 5, 10, 2, 3, 4, 9
+FAILED, BLOCKED, HISTORY, USAGE, DRIFT, PENDING, UNREACHABLE = 1, 5, 10, 2, 3, 4, 9
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def catalog_of(url):
@@ -183,6 +184,38 @@ class History(unittest.TestCase):
                                             JOIN products.inventory AS a ON a.id = pair.a
                                             JOIN products.inventory AS b ON b.id = pair.b
                                             WHERE a.product_id = b.product_id"""), "39")
+
+    def test_a_paid_order_stops_the_undo_that_would_delete_it_at_the_foreign_key(self):
+        suite = self.clone(self.suite)
+        suite.sql("INSERT INTO finance.payments (direction, kind, order_id, amount, status) SELECT 'in', 'payout', order_id, 10,"
+                  " 'settled' FROM transactions.legacy_order_map WHERE match_kind = 'migrated' ORDER BY order_id LIMIT 1")
+        orders = "SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM transactions.orders o"
+        before, listing = suite.sql(orders), self.documented("Going back")
+
+        def stopped(table, *flags):
+            self.assertRegex(suite.sql(listing), rf"^finance\.{table}\|{UUID}\|\w+_[\w-]+$")
+            done = suite.lockstep("downgrade", "v2.2.1", *flags, "--json", direct=True, check=False)
+            self.assertEqual((done.returncode, json.loads(done.stdout)["error"]["reason"]), (FAILED, "STEP_FAILED"), done.stderr)
+            self.assertIn(f'violates foreign key constraint "{table}_order_id_fkey" on table "{table}"', done.stderr)
+
+        stopped("payments")
+        self.assertEqual(suite.sql(orders), before)
+        suite.sql("""INSERT INTO finance.payment_allocations (payment_id, order_id, amount)
+                     SELECT id, order_id, amount FROM finance.payments;
+                     UPDATE finance.payments SET order_id = NULL""")
+        stopped("payment_allocations")
+        self.assertEqual(suite.sql(orders), before)
+        suite.lockstep("upgrade", direct=True)
+        self.assertEqual(suite.sql(orders), before)
+
+        suite.sql("DELETE FROM finance.payment_allocations")
+        suite.sql(self.EBAY_ORDER)
+        suite.sql("UPDATE finance.payments SET order_id = (SELECT id FROM transactions.orders WHERE external_id = 'ebay_77')")
+        stopped("payments", "--archive")
+        self.assertEqual(suite.sql("SELECT count(*) FROM transactions.orders WHERE external_id = 'ebay_77'"), "1")
+        suite.sql("UPDATE finance.payments SET order_id = NULL")
+        self.assertEqual(suite.sql(listing), "")
+        suite.lockstep("downgrade", "v2.2.1", "--archive", direct=True)
 
     def test_planted_defects_are_stopped_and_listed(self):
         for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),
