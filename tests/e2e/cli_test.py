@@ -6,9 +6,10 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import MIGRATIONS, Suite, cluster_url, psql
+from harness import MIGRATIONS, SOURCE, Suite, cluster_url, psql
 
-BLOCKED, HISTORY, USAGE, DRIFT, PENDING, UNREACHABLE = 5, 10, 2, 3, 4, 9
+FAILED, BLOCKED, HISTORY, USAGE, DRIFT, PENDING, UNREACHABLE = 1, 5, 10, 2, 3, 4, 9
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def catalog_of(url):
@@ -146,6 +147,78 @@ class History(unittest.TestCase):
             self.assertEqual(done.stdout, f"restored archive {number} of {source}: 1 of 1 rows came back\n")
         self.assertEqual((suite.sql(order), suite.sql(event)), before)
         self.assertEqual(suite.lockstep("verify", direct=True).returncode, 0)
+
+    # Constraint: statements that it has to refuse; then one that it has to let go.
+    CHECKED = {
+        "listings_inventory_type_check": ["UPDATE products.listings SET inventory_type = 'OTHER'",
+                                          "UPDATE products.listings SET inventory_type = 'DFS'"],
+        "orders_inventory_type_check": ["UPDATE transactions.orders SET inventory_type = 'OTHER'",
+                                        "UPDATE transactions.orders SET inventory_type = 'DFS'"],
+        "import_records_status_check": ["INSERT INTO transactions.import_records (batch_id, source_data, status) SELECT"
+                                        f" gen_random_uuid(), '{{}}', '{status}'" for status in ("pending", "completed")],
+        "revoked_tokens_reason_check": ["INSERT INTO auth.revoked_tokens (token_id, expires_at, reason) SELECT"
+                                        f" gen_random_uuid(), now(), repeat('a', {length})" for length in (0, 201, 200)],
+    }
+
+    def test_values_outside_their_sets_are_refused(self):
+        for constraint, statements in self.CHECKED.items():
+            for statement in statements:
+                with self.subTest(statement):
+                    done = psql(self.suite.url(), f"BEGIN; SET LOCAL session_replication_role = replica; {statement}; ROLLBACK;",
+                                check=False)
+                    if statement is statements[-1]:
+                        self.assertEqual(done.returncode, 0, done.stderr)
+                    else:
+                        self.assertIn(f'violates check constraint "{constraint}"', done.stderr)
+
+    def documented(self, heading):
+        """The query under a heading of docs/running-migrations.md."""
+        text = (SOURCE / "docs" / "running-migrations.md").read_text()
+        return text.split(f"\n## {heading}\n", 1)[1].split("```sql\n", 1)[1].split("```", 1)[0]
+
+    def test_the_documented_query_lists_the_items_that_both_sources_made(self):
+        pairs = [line.split("|") for line in self.suite.sql(self.documented("Items that both sources made")).splitlines()]
+        self.assertEqual(len(pairs), 39)
+        sales, orders, *items = zip(*pairs)
+        self.assertEqual((len(set(sales)), len(set(orders)), len(set().union(*items))), (39, 39, 78))
+        # Both are units of the same product.
+        listed = ",".join(f"('{of_order}'::uuid, '{of_legacy}'::uuid)" for of_order, of_legacy in zip(*items))
+        self.assertEqual(self.suite.sql(f"""SELECT count(*) FROM (VALUES {listed}) AS pair (a, b)
+                                            JOIN products.inventory AS a ON a.id = pair.a
+                                            JOIN products.inventory AS b ON b.id = pair.b
+                                            WHERE a.product_id = b.product_id"""), "39")
+
+    def test_a_paid_order_stops_the_undo_that_would_delete_it_at_the_foreign_key(self):
+        suite = self.clone(self.suite)
+        suite.sql("INSERT INTO finance.payments (direction, kind, order_id, amount, status) SELECT 'in', 'payout', order_id, 10,"
+                  " 'settled' FROM transactions.legacy_order_map WHERE match_kind = 'migrated' ORDER BY order_id LIMIT 1")
+        orders = "SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM transactions.orders o"
+        before, listing = suite.sql(orders), self.documented("Going back")
+
+        def stopped(table, *flags):
+            self.assertRegex(suite.sql(listing), rf"^finance\.{table}\|{UUID}\|\w+_[\w-]+$")
+            done = suite.lockstep("downgrade", "v2.2.1", *flags, "--json", direct=True, check=False)
+            self.assertEqual((done.returncode, json.loads(done.stdout)["error"]["reason"]), (FAILED, "STEP_FAILED"), done.stderr)
+            self.assertIn(f'violates foreign key constraint "{table}_order_id_fkey" on table "{table}"', done.stderr)
+
+        stopped("payments")
+        self.assertEqual(suite.sql(orders), before)
+        suite.sql("""INSERT INTO finance.payment_allocations (payment_id, order_id, amount)
+                     SELECT id, order_id, amount FROM finance.payments;
+                     UPDATE finance.payments SET order_id = NULL""")
+        stopped("payment_allocations")
+        self.assertEqual(suite.sql(orders), before)
+        suite.lockstep("upgrade", direct=True)
+        self.assertEqual(suite.sql(orders), before)
+
+        suite.sql("DELETE FROM finance.payment_allocations")
+        suite.sql(self.EBAY_ORDER)
+        suite.sql("UPDATE finance.payments SET order_id = (SELECT id FROM transactions.orders WHERE external_id = 'ebay_77')")
+        stopped("payments", "--archive")
+        self.assertEqual(suite.sql("SELECT count(*) FROM transactions.orders WHERE external_id = 'ebay_77'"), "1")
+        suite.sql("UPDATE finance.payments SET order_id = NULL")
+        self.assertEqual(suite.sql(listing), "")
+        suite.lockstep("downgrade", "v2.2.1", "--archive", direct=True)
 
     def test_planted_defects_are_stopped_and_listed(self):
         for defect, listed in (("empty_number", "number is empty"), ("repeated_number", "is repeated"),

@@ -11,6 +11,7 @@ ON_HISTORY = ("84bc4d8b03ef", "b1e7309cd542")
 MIGRATED = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'migrated' ORDER BY 1 LIMIT 1)"
 KEPT = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'duplicate' ORDER BY 1 LIMIT 1)"
 SUPPLIER_ACCOUNT = f"INSERT INTO finance.supplier_accounts (supplier_id, email) VALUES ('{C}', 'a');"
+REVOKED_TOKEN = f"INSERT INTO auth.revoked_tokens (token_id, expires_at, reason) VALUES ('{A}', now(), 'logout');"
 CREDENTIAL = f"INSERT INTO auth.credentials (user_id, password_hash) VALUES ('{A}', '$argon2id$x');"
 
 
@@ -107,6 +108,7 @@ PLANTS = {
         ("refresh tokens", [f"INSERT INTO auth.refresh_tokens (user_id, token_hash, expires_at) VALUES ('{A}', '', now());"]),
         ("revoked tokens (they would be accepted again)",
          [f"INSERT INTO auth.revoked_tokens (token_id, expires_at) VALUES ('{A}', now());"])],
+    "c58e20b7f4a6": [("reasons of revoked tokens", [REVOKED_TOKEN])],
     # orders
     "18d5c3f06a9b": plumbing("transactions"),
     "2c97e0b4d815": [
@@ -114,7 +116,7 @@ PLANTS = {
         ("platform credentials",
          [f"INSERT INTO transactions.platform_credentials (platform_id, key, value_encrypted) VALUES ('{C}', 'k', 'v');"]),
         ("import records",
-         [f"INSERT INTO transactions.import_records (batch_id, source_data, status) VALUES ('{C}', '{{}}', 'a');"]),
+         [f"INSERT INTO transactions.import_records (batch_id, source_data, status) VALUES ('{C}', '{{}}', 'completed');"]),
         ("import batches", ["INSERT INTO transactions.import_batches (source_type) VALUES ('stockx');"])],
     "4ea1826cf3d7": [
         ("legacy transactions",
@@ -154,6 +156,7 @@ PLANTS = {
 
 # What a guard must let go: nothing is lost by the undo. Revision: SQL.
 HARMLESS = {
+    "c58e20b7f4a6": f"INSERT INTO auth.revoked_tokens (token_id, expires_at) VALUES ('{A}', now());",
     "0b6e94d81a57": an_item(),
     "e80d52b7c3f6": an_item() + a_supplier(),
     "1fc1f0c9b64d": an_order_of_before() + an_order_of_before(stockx_order_number="'2'", payout_received="NULL"),
@@ -175,6 +178,7 @@ REFUSED = (
     ("v2.2.1", 3 * an_item(vat_rate="19"), ("v2.2.0",), "0b6e94d81a57", "items with delivery date or purchase VAT: 3"),
     ("v2.2.2", f"UPDATE transactions.orders SET updated_at = now() WHERE id = {KEPT};", ("v2.2.1",), "b1e7309cd542",
      "kept orders changed since: 1"),
+    ("v2.2.2", REVOKED_TOKEN, ("v2.2.1",), "c58e20b7f4a6", "reasons of revoked tokens: 1"),
 )
 
 

@@ -12,6 +12,10 @@ VIEWS = ("daily_revenue", "monthly_revenue", "daily_sales", "data_quality_check"
          "top_products_revenue", "brand_monthly_performance", "revenue_growth", "brand_market_position",
          "brand_collaboration_performance", "brand_deep_dive_overview", "nike_product_breakdown", "brand_performance")
 
+PERSONAL_DATA = tuple(f"finance.supplier_accounts.{column}" for column in
+                      ("email", "first_name", "last_name", "address_line_1", "address_line_2", "city", "zip_code", "state_code",
+                       "country_code", "phone_number"))
+
 
 def emptied(view):
     """The view as it is, without rows."""
@@ -44,6 +48,18 @@ def plumbing(service, schema):
           [f"{service}_app lacks {privilege}|{table}"
            for table in tables for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")])],
     ]
+
+
+def unproven(table, name, check, found):
+    """A constraint that is gone and one that was never proven are both reported."""
+    drop = f"ALTER TABLE {table} DROP CONSTRAINT {name}"
+    return [(f"{drop};", [found]), (f"{drop}, ADD CONSTRAINT {name} CHECK ({check}) NOT VALID;", [found])]
+
+
+def unsaid(columns, violation):
+    """Each of `columns` without its comment."""
+    return ("".join(f"COMMENT ON COLUMN {column} IS NULL;" for column in columns),
+            [f"{violation}|{column}" for column in columns])
 
 
 def history_may_change(table, service, text):
@@ -102,6 +118,11 @@ PLANTS = {
         [(an_item(id=f"'{A}'", purchase_price="100.00", gross_purchase_price="119.00", vat_amount="19.01")
           + an_item(id=f"'{B}'", purchase_price="100.00", gross_purchase_price="119.00", vat_amount="19.00"),
           [f"VAT amount is not gross minus net|{A}"])]],
+    "d2b6f81c05e9": [
+        unproven("products.listings", "listings_inventory_type_check", "inventory_type <> ''",
+                 "inventory type check is missing or unproven|products.listings"),
+        [unsaid(("core.platforms.name", "core.suppliers.email", "core.suppliers.phone", "core.suppliers.website",
+                 "core.system_config.key"), "column does not say what it means")]],
     # finance
     "27c8a5e1f490": plumbing("finance", "finance"),
     "5d0f3b96c7a2": [[
@@ -142,11 +163,17 @@ PLANTS = {
           f" VALUES ('{A}', '{C}', 'a', NULL, 'tok_1'), ('{B}', '{C}', 'b', 'stripe', '4111 1111-1111 1111'),"
           f" ('{C}', '{C}', 'c', 'stripe', 'tok_1');",
           [f"payment token without provider, or with the digits of a card number|{each}" for each in (A, B)])]],
+    "40c9ae7d6f12": [[
+        unsaid(PERSONAL_DATA, "personal data is not marked as such"),
+        ("COMMENT ON COLUMN finance.supplier_accounts.email IS 'Login; unique per supplier.';",
+         ["personal data is not marked as such|finance.supplier_accounts.email"])]],
     # migration
     "3b7d1e95a0c8": [
         [("DELETE FROM auth.roles;", [f"role is missing|{role}" for role in ("admin", "user", "readonly")])],
         [(f"INSERT INTO auth.credentials (user_id, password_hash) VALUES ('{A}', 'hunter2'), ('{B}', '$argon2id$v=19$x');",
           [f"credential is not a password hash|{A}"])]],
+    "c58e20b7f4a6": [unproven("auth.revoked_tokens", "revoked_tokens_reason_check", "reason <> ''",
+                              "reason check is missing or unproven|auth.revoked_tokens")],
     # orders
     "18d5c3f06a9b": plumbing("orders", "transactions"),
     "2c97e0b4d815": [
@@ -193,6 +220,16 @@ PLANTS = {
           ["status check is missing or unproven|transactions.orders"])]],
     "f93b7c05e1d8": [indexes("transactions", ("orders_platform_id_status_sold_at_idx", "orders_sold_at_id_idx",
                                               "orders_payout_received_sold_at_idx"), True)],
+    "7a0d94e3b61c": [
+        [plant for table, name, column in (("transactions.orders", "orders_inventory_type_check", "inventory_type"),
+                                           ("transactions.import_records", "import_records_status_check", "status"))
+         for plant in unproven(table, name, f"{column} <> ''", f"check is missing or unproven|{name}")],
+        [("GRANT INSERT, UPDATE, DELETE, TRUNCATE ON transactions.legacy_order_map TO orders_app;",
+          [f"orders_app may change the legacy map: {privilege}|transactions.legacy_order_map"
+           for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")])],
+        [unsaid(("transactions.orders.currency_code",), "column does not say what NULL means"),
+         ("COMMENT ON COLUMN transactions.orders.currency_code IS 'ISO 4217.';",
+          ["column does not say what NULL means|transactions.orders.currency_code"])]],
 }
 
 

@@ -147,7 +147,7 @@ class Serving(unittest.TestCase):
     def test_current_and_heads(self):
         text, document = self.both("current")
         self.assertEqual(text.splitlines()[0], "v2.2.2")
-        self.assertIn("  orders@f93b7c05e1d8", text.splitlines())
+        self.assertIn("  orders@7a0d94e3b61c", text.splitlines())
         self.assertNotIn("pending", text)
         self.assertEqual(document["release"], "v2.2.2")
         text, document = self.both("heads")
@@ -156,7 +156,7 @@ class Serving(unittest.TestCase):
 
     def test_releases(self):
         text, document = self.both("releases")
-        self.assertEqual(rows_of(text)[-1], ["v2.2.2", "2025-10-01", "applied", "4", "Multi-platform orders"])
+        self.assertEqual(rows_of(text)[-1], ["v2.2.2", "2025-10-01", "applied", "8", "Multi-platform orders"])
         self.assertTrue(all(release["is_applied"] for release in document["releases"]))
 
     def test_show(self):

@@ -1,0 +1,10 @@
+COMMENT ON COLUMN finance.supplier_accounts.phone_number IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.country_code IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.state_code IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.zip_code IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.city IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.address_line_2 IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.address_line_1 IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.last_name IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.first_name IS NULL;
+COMMENT ON COLUMN finance.supplier_accounts.email IS 'Login; unique per supplier.';

@@ -1,0 +1,1 @@
+ALTER TABLE auth.revoked_tokens DROP COLUMN reason;

@@ -1,0 +1,1 @@
+GRANT INSERT, UPDATE, DELETE ON transactions.legacy_order_map TO orders_app;
