@@ -190,7 +190,7 @@ TEST_F(UndoOutsideTransactionsTest, RecordsWhatItKept) {
 
   ASSERT_THAT(down.archives, SizeIs(1));
   EXPECT_EQ(down.archives[0].source, "core.t_aaaa");
-  ASSERT_OK_AND_ASSIGN(const auto listed, NewEngine()->ListArchives(context_));
+  ASSERT_OK_AND_ASSIGN(const auto listed, NewEngine()->ListArchives(context_, 10));
   EXPECT_THAT(listed, SizeIs(1));
   EXPECT_EQ(sink_.Messages("archived").size(), 1U);
   EXPECT_EQ(
