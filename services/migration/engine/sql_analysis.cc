@@ -52,6 +52,7 @@ class Walker {
       : statement_(statement), facts_(facts), temporary_(temporary) {}
 
   void WalkStatement(TreeNode wrapped) {
+    drops_ = wrapped.key() == "DropStmt";
     CollectLocalNames(wrapped);
     for (TreeNode child = wrapped.first(); !child.empty(); child = child.next()) {
       Walk(child, wrapped, Access::kWrite);
@@ -139,8 +140,9 @@ class Walker {
     if (!creates && !refers) return;
     const std::vector<std::string> names = NamesIn(list);
     if (!creates && names.size() < 2) return;  // built-in: without a schema in front
-    // Its author's code runs: of the function, the operator's functions, a domain's checks.
-    const bool runs = !creates && key != "collname";
+    // Its author's code runs: of the function, the operator's functions, a domain's checks. Nothing
+    // of what is only dropped runs.
+    const bool runs = !creates && key != "collname" && !drops_;
     if (runs && !IsBuiltIn(names[names.size() - 2])) facts_.has_hidden_code = true;
     AddNames(names, creates ? Access::kWrite : Access::kRead, false, OffsetOf(parent));
   }
@@ -289,6 +291,7 @@ class Walker {
   Statement& statement_;
   ScriptFacts& facts_;
   std::set<std::string>& temporary_;
+  bool drops_ = false;  // the statement is a DROP
   std::set<std::string> local_;
 };
 

@@ -193,7 +193,8 @@ TEST(ScriptFactsTest, KnowsWhatHidesCode) {
        {"SELECT 1", "SELECT lower('a'), pg_catalog.now(), 1::numeric(5,2)",
         "ALTER TABLE core.a ADD COLUMN c timestamptz DEFAULT now()", "DROP TABLE core.a",
         "CREATE INDEX i ON core.a (n text_pattern_ops, lower(t))",
-        "CREATE TYPE core.mood AS ENUM ('a')", "SELECT nextval('core.s'), 'core.s'::regclass",
+        "CREATE TYPE core.mood AS ENUM ('a')", "DROP TYPE core.mood", "DROP FUNCTION core.f(int)",
+        "SELECT nextval('core.s'), 'core.s'::regclass",
         "CREATE TABLE core.a (n text COLLATE core.c)",
         "SELECT 1::information_schema.cardinal_number"}) {
     EXPECT_FALSE(Read(text).facts.has_hidden_code) << text;
