@@ -47,7 +47,8 @@ TEST_F(EngineTest, BootstrapBringsALedgerOfVersion1ForwardAndKeepsWhatItSays) {
   options.database_url = db_.url();
   ASSERT_OK_AND_ASSIGN(const BootstrapReport report,
                        Engine(options, Definitions{}).Bootstrap(context_));
-  EXPECT_THAT(report.done, ElementsAre("brought the ledger to version 2", "brought the ledger to version 3"));
+  EXPECT_THAT(report.done,
+              ElementsAre("brought the ledger to version 2", "brought the ledger to version 3"));
   folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
   ASSERT_OK(Upgrade());
   EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");

@@ -1,33 +1,22 @@
-// The real orders and catalog processes: an import and the delivery of its events are killed at
-// every point between two steps. Running again must leave every sale with one order and one item,
-// and nothing to reconcile.
+// An import and the delivery of its events, with orders killed at every point between two steps and
+// the catalog around its commits. Running again must leave every sale with one order and one item,
+// and nothing to reconcile. What other changes of orders do is in life_crash_test.cc.
+#include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <set>
-#include <sstream>
 #include <string>
 
-#include "common/pg/pool.h"
-#include "common/rpc/channel.h"
-#include "common/rpc/status.h"
-#include "common/status/error.h"
-#include "common/status/testing.h"
-#include "gtest/gtest.h"
+#include "gmock/gmock.h"
 #include "lockstep/orders/v1/import_service.grpc.pb.h"
-#include "lockstep/orders/v1/order_service.grpc.pb.h"
-#include "tests/integration/services/orders/child_process.h"
-#include "tests/support/test_database.h"
+#include "tests/integration/services/orders/crash_fixture.h"
 #include "tests/unit/services/orders/report_builder.h"
 
 namespace lockstep::orders {
 namespace {
 
-namespace pb = lockstep::orders::v1;
-
 constexpr int kRows = 45;
 constexpr int kStock = 20;  // items that the first rows match by SKU and size
-constexpr absl::Duration kPatience = absl::Seconds(40);
 
 std::string Report() {
   ReportBuilder report;
@@ -39,45 +28,9 @@ std::string Report() {
   return report.text();
 }
 
-class ImportCrash : public ::testing::Test {
+class ImportCrash : public CrashTest {
  protected:
-  ImportCrash() : database_(lockstep::testing::TestDatabase::CreateMigrated()) {
-    database_.Execute(
-        "INSERT INTO products.categories (name, slug) SELECT 'Sneakers', 'sneakers' WHERE NOT"
-        "  EXISTS (SELECT FROM products.categories WHERE slug = 'sneakers');"
-        "INSERT INTO products.products (sku, name, category_id) SELECT 'DD1391-100',"
-        "  'Nike Dunk Low', id FROM products.categories WHERE slug = 'sneakers';"
-        "INSERT INTO products.sizes (value, region) SELECT '10.5', 'US' WHERE NOT EXISTS"
-        "  (SELECT FROM products.sizes WHERE value = '10.5' AND region = 'US'"
-        "   AND category_id IS NULL);"
-        "INSERT INTO products.inventory (product_id, size_id, purchase_price, purchase_date)"
-        "  SELECT p.id, s.id, 50.00, '2024-02-01' FROM products.products p, products.sizes s,"
-        "   generate_series(1, " +
-        std::to_string(kStock) +
-        ") WHERE p.sku = 'DD1391-100' AND s.value = '10.5' AND s.region = 'US'"
-        "   AND s.category_id IS NULL");
-    catalog_ = StartCatalog({});
-    catalog_address_ = catalog_->Address();
-  }
-
-  std::unique_ptr<ChildProcess> StartCatalog(std::map<std::string, std::string> environment,
-                                             const std::string& listen = "127.0.0.1:0") const {
-    environment["LOCKSTEP_DATABASE_URL"] = database_.url("catalog_app");
-    environment["LOCKSTEP_ENDPOINT_MIGRATION"] = "";
-    return std::make_unique<ChildProcess>(
-        "lockstep-catalog", std::vector<std::string>{"--listen", listen, "--drain-delay", "0"},
-        environment);
-  }
-  std::unique_ptr<ChildProcess> StartOrders(std::map<std::string, std::string> environment) const {
-    environment["LOCKSTEP_DATABASE_URL"] = database_.url("orders_app");
-    environment["LOCKSTEP_ENDPOINT_MIGRATION"] = "";
-    return std::make_unique<ChildProcess>(
-        "lockstep-orders",
-        std::vector<std::string>{"--listen", "127.0.0.1:0", "--drain-delay", "0",
-                                 "--endpoint-catalog", catalog_address_, "--import-set-size", "10",
-                                 "--import-lease", "1s", "--event-lease", "2s"},
-        environment);
-  }
+  ImportCrash() : CrashTest(kStock) {}
 
   static absl::StatusOr<pb::ImportBatch> Import(const std::string& address) {
     const auto stub = pb::ImportService::NewStub(rpc::MakeChannel(address, {.retries = false}));
@@ -108,19 +61,6 @@ class ImportCrash : public ::testing::Test {
     }
   }
 
-  static pb::ReconcileItemsResponse Reconcile(const std::string& address) {
-    const auto stub = pb::OrderService::NewStub(rpc::MakeChannel(address));
-    const absl::Time deadline = absl::Now() + kPatience;
-    pb::ReconcileItemsResponse response;
-    do {
-      grpc::ClientContext context;
-      const absl::Status status =
-          rpc::FromGrpc(stub->ReconcileItems(&context, pb::ReconcileItemsRequest(), &response));
-      if (!status.ok()) ADD_FAILURE() << status;
-    } while (response.pending_event_count() > 0 && absl::Now() < deadline);
-    return response;
-  }
-
   void ExpectEverythingOnce(const std::string& address) {
     const pb::ReconcileItemsResponse differences = Reconcile(address);
     EXPECT_EQ(differences.differences_size(), 0) << differences.DebugString();
@@ -138,10 +78,6 @@ class ImportCrash : public ::testing::Test {
               "20");
     EXPECT_EQ(database_.QueryText("SELECT count(*) FROM transactions.order_events"), "45");
   }
-
-  lockstep::testing::TestDatabase database_;
-  std::unique_ptr<ChildProcess> catalog_;
-  std::string catalog_address_;
 };
 
 // Names of the points that an undisturbed import and delivery pass, and how often.
@@ -197,14 +133,6 @@ TEST_P(KilledAt, LosesAndDoublesNothing) {
   ExpectEverythingOnce(address);
 }
 
-std::string PointName(const ::testing::TestParamInfo<const char*>& point) {
-  std::string name = point.param;
-  for (char& c : name) {
-    if (c == '.' || c == ':') c = '_';
-  }
-  return name;
-}
-
 INSTANTIATE_TEST_SUITE_P(
     Points, KilledAt,
     ::testing::Values("orders.import.batch_opened", "orders.import.set_resolved",
@@ -216,21 +144,27 @@ INSTANTIATE_TEST_SUITE_P(
                       "orders.dispatch.after_delivery", "outbox.delivered", "outbox.marked"),
     PointName);
 
-TEST_F(ImportCrash, AKilledCatalogLosesAndDoublesNothing) {
+class CatalogKilledAt : public ImportCrash, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(CatalogKilledAt, LosesAndDoublesNothing) {
   const auto orders = StartOrders({});
   const std::string address = orders->Address();
-  // It dies with a set resolved and not yet answered, and is started again at the same place.
-  catalog_->Signal(SIGKILL);
-  catalog_->Wait();
-  catalog_ = StartCatalog({{"LOCKSTEP_KILLPOINT", "pg.commit_sent:2"}}, catalog_address_);
-  EXPECT_FALSE(catalog_->Address().empty());
+  RestartCatalog({{"LOCKSTEP_KILLPOINT", GetParam()}});
+  // The import may be answered before the catalog dies of the events.
   (void)Import(address);
   ASSERT_TRUE(catalog_->WasKilled(kPatience)) << catalog_->Log();
-  catalog_ = StartCatalog({}, catalog_address_);
+  RestartCatalog({});
   ASSERT_OK_AND_ASSIGN(pb::ImportBatch batch, ImportPatiently(address));
   EXPECT_EQ(batch.inserted_count() + batch.unchanged_count(), kRows);
   ExpectEverythingOnce(address);
 }
+
+// The first five commits that change something are those of the sets, then come those of the sales.
+INSTANTIATE_TEST_SUITE_P(Points, CatalogKilledAt,
+                         ::testing::Values("pg.before_commit:2", "pg.commit_sent:2",
+                                           "pg.after_commit:2", "pg.after_commit:5",
+                                           "pg.after_commit:6"),
+                         PointName);
 
 }  // namespace
 }  // namespace lockstep::orders
