@@ -113,6 +113,22 @@ TEST_F(DefinitionCacheTest, AnyChangeOfTheFolderCounts) {
   }
 }
 
+TEST_F(DefinitionCacheTest, AChangeAnywhereInALargeFolderCounts) {
+  const auto name = [](int number) { return "f" + std::to_string(1000 + number); };
+  constexpr int kCount = 260;
+  for (int i = 0; i < kCount; ++i) {
+    folder_.AddRevision("finance", name(i),
+                        i == 0 ? "" : "down_revision: \"" + name(i - 1) + "\"\n");
+  }
+  ASSERT_GT(SettledStamps().files.size(), 1200U);
+  for (const int changed : {0, kCount / 2, kCount - 1}) {
+    Store();
+    ASSERT_TRUE(Fetch().has_value());
+    folder_.Write("finance/" + name(changed) + "_x/verify.sql", "SELECT 1 WHERE 2 = 3;");
+    EXPECT_FALSE(Fetch().has_value()) << changed;
+  }
+}
+
 TEST_F(DefinitionCacheTest, YoungFilesAreNotCached) {
   const FolderStamps stamps = StampFiles(folder_.root());
   EXPECT_FALSE(StoreCached(folder_.Inspect(), stamps, cache_.root()));
