@@ -44,9 +44,9 @@ CommitOutcome JudgeCommit(std::optional<std::string_view> status, bool is_same_l
     return is_same_life ? CommitOutcome::kCommitted : CommitOutcome::kUnknown;
   }
   // Had ours been written before the crash, its id would not have been assigned again and would be
-  // called committed: whoever has the id now, ours did not happen.
-  if (*status == "aborted" || !is_same_life) return CommitOutcome::kNotCommitted;
-  return CommitOutcome::kRunning;
+  // called committed: whoever has the id now, ours did not happen. One that runs may be ours all
+  // the same, when only the statistics were reset.
+  return *status == "aborted" ? CommitOutcome::kNotCommitted : CommitOutcome::kRunning;
 }
 
 absl::Status ResolveCommit(const Context& context, const ConnectionOptions& options,

@@ -143,7 +143,7 @@ absl::StatusOr<LedgerItem*> ItemLedger::Find(const Uuid& item_id) {
 void ItemLedger::GiveWay(const LedgerItem& item, const OrderRef& order) {
   const auto held = by_item_.find(item.id);
   if (!CanBeTaken(item.status) || FreeUnits(item.id) > 0 || held == by_item_.end()) return;
-  // Positions grow with the age of the claims' rows.
+  // The claims were loaded and added in the order in which they were made.
   for (const std::size_t position : std::views::reverse(held->second)) {
     Claim& claim = claims_[position];
     if (claim.is_deleted || claim.is_sold || !AreDistinct(claim.order, order)) continue;

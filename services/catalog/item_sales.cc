@@ -61,26 +61,19 @@ absl::StatusOr<std::vector<SaleRow>> RowsFromProto(const v1::MarkSoldRequest& re
   return rows;
 }
 
-// (item, platform) of sales that were applied.
-using Sold = std::vector<std::pair<Uuid, Uuid>>;
-
-// What is sold on a platform is not offered there any more (domain.md 6.3).
-absl::Status CloseListings(pg::Tx& tx, const Sold& sold) {
-  if (sold.empty()) return absl::OkStatus();
-  std::vector<std::string> items;
-  std::vector<std::string> platforms;
-  for (const auto& [item, platform] : sold) {
-    items.push_back(item.text());
-    platforms.push_back(platform.text());
-  }
+// An item that is sold is not offered any more on the platforms that sold its units
+// (domain.md 6.3).
+absl::Status CloseListings(pg::Tx& tx, const std::vector<std::string>& items) {
+  if (items.empty()) return absl::OkStatus();
   return tx
       .Execute(
           "UPDATE products.listings l SET status = 'sold', updated_at = now()"
-          " FROM unnest($1::uuid[], $2::uuid[]) AS u (item_id, platform_id)"
-          " JOIN products.inventory i ON i.id = u.item_id AND i.status = 'sold'"
-          " WHERE l.inventory_item_id = u.item_id AND l.platform_id = u.platform_id"
-          " AND l.status IN ('active', 'inactive')",
-          pg::ArrayLiteral(items), pg::ArrayLiteral(platforms))
+          " WHERE l.inventory_item_id = ANY($1::uuid[]) AND l.status IN ('active', 'inactive')"
+          " AND EXISTS (SELECT FROM products.inventory i WHERE i.id = l.inventory_item_id"
+          "  AND i.status = 'sold')"
+          " AND EXISTS (SELECT FROM products.item_orders o WHERE o.inventory_item_id ="
+          "  l.inventory_item_id AND o.platform_id = l.platform_id AND o.status = 'sold')",
+          pg::ArrayLiteral(items))
       .status();
 }
 
@@ -109,7 +102,7 @@ absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow
 
   v1::MarkSoldResponse response;
   std::vector<std::string> failed;
-  Sold applied;
+  std::vector<std::string> applied;
   for (const SaleRow& row : rows) {
     v1::MarkSoldResult& result = *response.add_results();
     result.set_event_id(row.event_id);
@@ -122,9 +115,7 @@ absl::StatusOr<v1::MarkSoldResponse> Apply(pg::Tx& tx, const std::vector<SaleRow
         order.ok() ? ledger.MarkSold(row.item_id, *order, row.sold_at) : order.status();
     if (sold.ok()) {
       result.set_was_applied_before(!*sold);
-      if (*sold && order->platform_id.has_value()) {
-        applied.emplace_back(row.item_id, *order->platform_id);
-      }
+      applied.push_back(row.item_id.text());
     } else {
       *result.mutable_status() = rpc::ToProto(sold.status(), "catalog.lockstep", "");
       failed.push_back(row.event_id);

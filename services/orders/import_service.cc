@@ -86,6 +86,22 @@ absl::StatusOr<pb::ImportReportResponse> ParseKept(const std::string& bytes) {
   return response;
 }
 
+// The answer that is kept for a request with this content.
+absl::StatusOr<pb::ImportReportResponse> KeptAnswer(pg::Pool& pool, const Context& context,
+                                                    const pb::ImportHeader& header,
+                                                    const std::string& content) {
+  ASSIGN_OR_RETURN(std::string kept,
+                   pool.Write(context, [&](pg::Tx& tx) -> absl::StatusOr<std::string> {
+                     ASSIGN_OR_RETURN(std::optional<std::string> answer,
+                                      request_id::Begin(tx, kPlumbing.request_results,
+                                                        header.request_id(), kMethod, content));
+                     if (answer.has_value()) return *answer;
+                     return Error(absl::StatusCode::kAborted, "REQUEST_RESULT_EXPIRED",
+                                  "the kept answer expired just now; send the request again");
+                   }));
+  return ParseKept(kept);
+}
+
 // Hands each chunk of the stream to `take`.
 absl::Status ReadChunks(rpc::StreamReader<pb::ImportReportRequest>& reader,
                         const std::function<absl::Status(const std::string&)>& take) {
@@ -152,8 +168,9 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Import(
   });
   // A twin of this call ended between the first look and the start of the batch.
   if (is_answered) return Repeat(call, reader, header, digest);
+  std::string content;
   if (status.ok()) {
-    const std::string content = digest.Finish();
+    content = digest.Finish();
     status = importer.Finish([&](pg::Tx& tx, const ImportBatch& batch) -> absl::Status {
       ASSIGN_OR_RETURN(*response.mutable_batch(), ToProto(batch));
       ASSIGN_OR_RETURN(
@@ -168,6 +185,8 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Import(
     });
   }
   if (status.ok()) return response;
+  // A file of one line opens its batch only at its end.
+  if (is_answered) return KeptAnswer(parts_.pool, call.context(), header, content);
   importer.Fail(status);
   return WithBatch(status, importer.batch());
 }
@@ -179,18 +198,7 @@ absl::StatusOr<pb::ImportReportResponse> ImportService::Repeat(
     digest.Update(chunk);
     return absl::OkStatus();
   }));
-  const std::string content = digest.Finish();
-  ASSIGN_OR_RETURN(
-      std::string kept,
-      parts_.pool.Write(call.context(), [&](pg::Tx& tx) -> absl::StatusOr<std::string> {
-        ASSIGN_OR_RETURN(std::optional<std::string> answer,
-                         request_id::Begin(tx, kPlumbing.request_results, header.request_id(),
-                                           kMethod, content));
-        if (answer.has_value()) return *answer;
-        return Error(absl::StatusCode::kAborted, "REQUEST_RESULT_EXPIRED",
-                     "the kept answer expired just now; send the request again");
-      }));
-  return ParseKept(kept);
+  return KeptAnswer(parts_.pool, call.context(), header, digest.Finish());
 }
 
 grpc::ServerUnaryReactor* ImportService::GetImportBatch(grpc::CallbackServerContext* context,

@@ -216,7 +216,7 @@ class PlantedGuard(unittest.TestCase):
         # An offline downgrade asks every statement and says which undo it would stop, in every step that takes something.
         script = self.empty.lockstep("downgrade", "base", "--from", "head", "--sql", "--allow-irreversible").stdout
         for key, statement in self.on_disk.items():
-            self.assertIn(f"FROM (\n{statement.sql}\n) AS g WHERE", script, key)
+            self.assertIn(f"FROM (\n{statement.sql}\n) AS g ", script, key)
         stopped = set(re.findall(r"ERRCODE = 'LSG01', MESSAGE = 'undoing revision (\w+) ", script))
         self.assertEqual(stopped, {statement.revision for statement in self.on_disk.values()})
 

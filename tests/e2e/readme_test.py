@@ -99,7 +99,7 @@ class Readme(unittest.TestCase):
         for kind in ("instance", "guard"):
             self.assertIn(f"blocked by {kind} of ", refused.stdout)
         again = next(done for block, done in outputs.items() if "orders import" in block)
-        self.assertRegex(again.stdout, r"inserted\s+0\n\s+updated\s+0\n")
+        self.assertRegex(again.stdout, r"inserted\s+0\n\s+updated\s+0\n\s+unchanged\s+60\n")
 
     def test_4_a_service_that_died_is_started_again(self):
         pid = int((pathlib.Path(self.env["LOCKSTEP_LOCAL_DIR"]) / "run/finance.pid").read_text())
@@ -140,9 +140,10 @@ class Readme(unittest.TestCase):
         self.addCleanup(is_over.set)
         self.assertTrue(is_reading.wait(10))
 
-        done = self.run_command("make down", 100)
+        done = self.run_command("make down")
 
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
+        self.assertIn("waiting for orders, which finishes open calls", done.stderr)
         self.assertFalse(list(pathlib.Path(self.env["LOCKSTEP_LOCAL_DIR"], "run").glob("*.pid")))
 
 

@@ -52,7 +52,7 @@ class Walker {
       : statement_(statement), facts_(facts), temporary_(temporary) {}
 
   void WalkStatement(TreeNode wrapped) {
-    drops_ = wrapped.key() == "DropStmt";
+    drops_ = wrapped.key() == "DropStmt" && wrapped["behavior"].raw() != "DROP_CASCADE";
     CollectLocalNames(wrapped);
     for (TreeNode child = wrapped.first(); !child.empty(); child = child.next()) {
       Walk(child, wrapped, Access::kWrite);
@@ -141,7 +141,7 @@ class Walker {
     const std::vector<std::string> names = NamesIn(list);
     if (!creates && names.size() < 2) return;  // built-in: without a schema in front
     // Its author's code runs: of the function, the operator's functions, a domain's checks. Nothing
-    // of what is only dropped runs.
+    // of what is only dropped runs; but CASCADE takes along what the statement does not name.
     const bool runs = !creates && key != "collname" && !drops_;
     if (runs && !IsBuiltIn(names[names.size() - 2])) facts_.has_hidden_code = true;
     AddNames(names, creates ? Access::kWrite : Access::kRead, false, OffsetOf(parent));
@@ -291,7 +291,7 @@ class Walker {
   Statement& statement_;
   ScriptFacts& facts_;
   std::set<std::string>& temporary_;
-  bool drops_ = false;  // the statement is a DROP
+  bool drops_ = false;  // the statement is a DROP without CASCADE
   std::set<std::string> local_;
 };
 

@@ -17,7 +17,8 @@ constexpr char kColumns[] =
     "SELECT archive_id, run_id, revision, kind, source, kept_as, row_count, restore_sql,"
     "  created_at, expires_at, restored_at, restored_rows FROM migration.archives";
 
-// Rows are many or few; what ends a long statement is the caller, who goes away or cancels.
+// Rows are many or few; what ends a long statement is the attendant, when the caller goes away or
+// cancels.
 constexpr Limits kLimits = {.lock_timeout_ms = 2'000, .statement_timeout_ms = 0};
 
 ArchivedData ArchiveFromRow(const pg::Row& row) {
@@ -97,6 +98,9 @@ absl::Status RestoreArchived(RunSession& session, std::int64_t archive_id) {
       connection.Query("SELECT service FROM migration.applied_revisions WHERE revision = $1",
                        archived.revision));
   RETURN_IF_ERROR(MayGoOn(session));
+  session.in_flight = InFlight{.text = NameOf(archived)};
+  const Attendant::Watch watch(
+      session.attendant, {.kind = "", .message = NameOf(archived), .revision = archived.revision});
   const auto restored =
       RunScript(connection,
                 BeginSql(session.sql, kLimits) + EnterRoleSql(OwnerRole(owner[0].Text("service"))) +
@@ -105,6 +109,11 @@ absl::Status RestoreArchived(RunSession& session, std::int64_t archive_id) {
                     "SELECT coalesce(nullif(current_setting('lockstep.restored', true), ''), "
                     "'0') AS n;");
   if (!restored.ok()) {
+    if (!connection.is_lost()) {
+      session.in_flight.reset();
+      // That the run was cancelled says more than what that did to the statement.
+      RETURN_IF_ERROR(MayGoOn(session));
+    }
     const absl::Status failure = TranslateLedgerError(restored.status());
     if (failure != restored.status() || IsAboutLocks(failure) || connection.is_lost()) {
       return failure;
@@ -124,9 +133,13 @@ absl::Status RestoreArchived(RunSession& session, std::int64_t archive_id) {
                       rows, session.sql.run, archived.id) +
           session.journal.RecordSql(std::move(tail)) + "COMMIT;");
   if (!recorded.ok()) {
-    if (!connection.is_lost()) session.journal.RolledBack();
+    if (!connection.is_lost()) {
+      session.in_flight.reset();
+      session.journal.RolledBack();
+    }
     return TranslateLedgerError(recorded.status());
   }
+  session.in_flight.reset();
   session.journal.Committed();
   return absl::OkStatus();
 }

@@ -216,7 +216,9 @@ void Attendant::StopStatement() {
     was_stopped_ = true;
     waiting = watched_;
   }
-  waiting->Cancel();
+  // Long enough that it has arrived before the watch ends and the next statement is sent, and well
+  // within the life of the lease.
+  waiting->Cancel(absl::Seconds(5));
 }
 
 }  // namespace lockstep::migration

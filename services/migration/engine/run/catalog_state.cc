@@ -12,6 +12,19 @@ std::vector<std::string> NamesOf(const ScriptFacts& facts) {
   return names;
 }
 
+// Whether an index that `drop` names is there and in this state.
+absl::StatusOr<bool> IsAnyIndex(pg::Connection& connection, const ScriptFacts& drop,
+                                const std::string& state) {
+  ASSIGN_OR_RETURN(pg::Result left,
+                   connection.Query("SELECT count(*) AS n FROM pg_class AS c"
+                                    "  JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+                                    "  JOIN pg_index AS i ON i.indexrelid = c.oid"
+                                    " WHERE n.nspname || '.' || c.relname = ANY ($1::text[]) AND " +
+                                        state,
+                                    pg::ArrayLiteral(drop.written)));
+  return left[0].Get<std::int64_t>("n") > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::optional<IndexState>> LookAtIndex(pg::Connection& connection,
@@ -44,13 +57,11 @@ absl::StatusOr<bool> IsDefinedAs(const IndexState& state, const IndexBuild& buil
 }
 
 absl::StatusOr<bool> IsAnyIndexThere(pg::Connection& connection, const ScriptFacts& drop) {
-  ASSIGN_OR_RETURN(pg::Result left,
-                   connection.Query("SELECT count(*) AS n FROM pg_class AS c"
-                                    "  JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-                                    " WHERE c.relkind IN ('i', 'I')"
-                                    "   AND n.nspname || '.' || c.relname = ANY ($1::text[])",
-                                    pg::ArrayLiteral(drop.written)));
-  return left[0].Get<std::int64_t>("n") > 0;
+  return IsAnyIndex(connection, drop, "true");
+}
+
+absl::StatusOr<bool> IsAnyIndexWhole(pg::Connection& connection, const ScriptFacts& drop) {
+  return IsAnyIndex(connection, drop, "i.indisvalid AND i.indisready AND i.indislive");
 }
 
 absl::StatusOr<std::vector<std::string>> ReindexLeftovers(pg::Connection& connection,

@@ -26,6 +26,8 @@ absl::StatusOr<bool> IsDefinedAs(const IndexState& state, const IndexBuild& buil
 
 // Whether a relation that `drop` (a DROP INDEX) names is an index that is there.
 absl::StatusOr<bool> IsAnyIndexThere(pg::Connection& connection, const ScriptFacts& drop);
+// The same, and it is as good as before: DROP INDEX CONCURRENTLY first makes it invalid, then dead.
+absl::StatusOr<bool> IsAnyIndexWhole(pg::Connection& connection, const ScriptFacts& drop);
 
 // "schema"."index" of the invalid twins (_ccnew, _ccold) that broken-off REINDEX CONCURRENTLY
 // statements left beside the indexes of what `reindex` names, those of partitions and of

@@ -143,7 +143,7 @@ absl::StatusOr<bool> ConcurrentStep::Clear(const std::string& statement) {
     RETURN_IF_ERROR(DropReindexLeftovers(alone.facts));
     return true;
   }
-  if (tag == "DROP INDEX") return IsAnyIndexThere(session_.connection, alone.facts);
+  if (tag == "DROP INDEX") return IsAnyIndexWhole(session_.connection, alone.facts);
   if (tag == "ALTER TABLE" && Words(statement).find(" DETACH PARTITION ") != std::string::npos) {
     ASSIGN_OR_RETURN(const auto attached, LookAtAttachment(session_.connection, alone.facts));
     return attached.has_value() && !attached->is_pending;

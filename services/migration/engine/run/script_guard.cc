@@ -27,9 +27,11 @@ std::string AskSql(const Script& guard) {
   for (const std::string& statement : guard.statements) {
     sql +=
         "  SELECT nullif(concat_ws('; ', v_found, string_agg(t, '; ')), '') INTO v_found FROM "
-        "(SELECT " +
-        column(1) + " || ': ' || coalesce(" + column(2) + ", '1') FROM (\n" + statement +
-        "\n) AS g WHERE coalesce(" + column(2) + "::bigint, 1) > 0) AS found(t);\n";
+        "(SELECT coalesce(" +
+        column(1) + ", '(unnamed)') || ': ' || c.n FROM (\n" + statement +
+        "\n) AS g CROSS JOIN LATERAL (SELECT CASE WHEN (SELECT count(*) FROM "
+        "json_object_keys(row_to_json(g))) < 2 THEN 1 ELSE coalesce(" +
+        column(2) + "::bigint, 0) END) AS c(n) WHERE c.n > 0) AS found(t);\n";
   }
   return sql;
 }

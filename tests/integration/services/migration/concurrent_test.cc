@@ -163,6 +163,25 @@ TEST_F(ConcurrentTest, WhatOnlyTheUndoTakesBackIsFinishedFirst) {
   EXPECT_THAT(MessageOf(refused.status()), HasSubstr("DROP INDEX CONCURRENTLY core.t_n_idx"));
 }
 
+TEST_F(ConcurrentTest, ADropThatWasBrokenOffHalfWayIsNotTakenForUntouched) {
+  db_.Execute("CREATE INDEX t_n_idx ON core.t (n)");
+  WriteStep(
+      "DROP INDEX CONCURRENTLY core.t_n_idx;\n"
+      "CREATE INDEX CONCURRENTLY t_none_idx ON core.t (none);",
+      "CREATE INDEX CONCURRENTLY t_n_idx ON core.t (n);");
+  EXPECT_THAT(Upgrade(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_FAILED")));
+  // As a drop leaves it that was killed while it waited for old transactions.
+  db_.Execute("CREATE INDEX t_n_idx ON core.t (n)");
+  db_.Execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'core.t_n_idx'::regclass");
+
+  EXPECT_THAT(Downgrade("aaaa"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_HALF_DONE")));
+
+  db_.Execute("UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'core.t_n_idx'::regclass");
+  EXPECT_OK(Downgrade("aaaa"));
+  EXPECT_EQ(Indexes(), "t_n_idx true,t_pkey true");
+}
+
 TEST_F(ConcurrentTest, ConstraintsAreValidatedAlone) {
   db_.Execute("ALTER TABLE core.t ADD CONSTRAINT t_n_check CHECK (n > 0) NOT VALID");
   WriteStep("ALTER TABLE core.t VALIDATE CONSTRAINT t_n_check;", "VACUUM core.t;");

@@ -20,7 +20,7 @@ TEST(JudgeCommit, TakesNobodyElsesCommitForOurs) {
 // not.
 TEST(JudgeCommit, KnowsThatAnIdThatIsUsedAgainWasNotWrittenDown) {
   EXPECT_EQ(JudgeCommit("aborted", false), CommitOutcome::kNotCommitted);
-  EXPECT_EQ(JudgeCommit("in progress", false), CommitOutcome::kNotCommitted);
+  EXPECT_EQ(JudgeCommit("in progress", false), CommitOutcome::kRunning);
 }
 
 TEST(JudgeCommit, DoesNotGuessWhatIsTooOld) {

@@ -186,7 +186,8 @@ TEST(ScriptFactsTest, KnowsWhatHidesCode) {
         "CREATE INDEX i ON core.a (core.f(n))", "CREATE INDEX i ON core.a (n core.int_ops)",
         "ALTER TABLE core.a ADD CHECK (n OPERATOR(core.+) 1 > 0)",
         "SELECT 1 ORDER BY 1 USING OPERATOR(core.<)", "SELECT 1 OPERATOR(core.=) ANY (SELECT 1)",
-        "ALTER TABLE core.a ADD COLUMN c core.checked", "SELECT 1::core.checked"}) {
+        "ALTER TABLE core.a ADD COLUMN c core.checked", "SELECT 1::core.checked",
+        "DROP TYPE core.mood CASCADE"}) {
     EXPECT_TRUE(Read(text).facts.has_hidden_code) << text;
   }
   for (const char* text :
