@@ -76,8 +76,8 @@ class Connection {
   // back instead, which is what COMMIT does after an error that the program ignored.
   [[nodiscard]] absl::Status Commit();
 
-  // Every wait for the server ends at this time at the latest; then the connection counts as lost.
-  // Default: never.
+  // Every wait for an answer of the server ends at this time at the latest; then the connection
+  // counts as lost. Sending has no bound: it waits for a server that takes nothing. Default: never.
   void SetIoDeadline(absl::Time deadline) { io_deadline_ = deadline; }
   // The same from any thread and for good: also a wait that has begun ends then.
   void LimitWaits(absl::Time deadline) { wait_limit_us_ = absl::ToUnixMicros(deadline); }

@@ -31,7 +31,8 @@ struct ServerOptions {
   absl::Duration drain_delay =
       absl::Seconds(1);  // not ready, but serving: time for balancers to notice
   // For open calls to end by themselves. Those that do not are cancelled, with the statements that
-  // they run in the database; what a cancelled call still waits for is bounded (see pg::Pool).
+  // they run in the database; how long a cancelled call waits for their answers is bounded (see
+  // pg::Pool).
   absl::Duration grace = absl::Seconds(20);
   int max_message_bytes = 4 << 20;
   int max_metadata_bytes = 16 << 10;
