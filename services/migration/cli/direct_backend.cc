@@ -1,5 +1,7 @@
 #include <chrono>
+#include <memory>
 #include <thread>
+#include <utility>
 
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -7,6 +9,7 @@
 #include "services/migration/api/convert.h"
 #include "services/migration/cli/backend.h"
 #include "services/migration/engine/definitions.h"
+#include "services/migration/engine/run/session.h"
 
 namespace lockstep::cli {
 namespace {
@@ -25,12 +28,22 @@ class ForwardingSink final : public migration::EventSink {
 
 class DirectBackend final : public Backend {
  public:
-  DirectBackend(migration::EngineOptions options, migration::Definitions definitions)
-      : engine_(std::move(options), std::move(definitions)), api_(engine_) {}
+  DirectBackend(migration::EngineOptions options, migration::Definitions definitions,
+                std::unique_ptr<migration::SessionAhead> session_ahead)
+      : session_ahead_(std::move(session_ahead)),
+        engine_(std::make_unique<migration::Engine>(std::move(options), std::move(definitions))),
+        api_(*engine_) {}
+
+  // The process ends with its command. Freeing thousands of steps string by string would take about
+  // as long as reading them from the cache does, so they are left to the operating system.
+  ~DirectBackend() override {
+    static const migration::Engine* const kept = engine_.release();
+    static_cast<void>(kept);
+  }
 
   std::vector<std::string> Warnings() const override {
     std::vector<std::string> lines;
-    for (const migration::Problem& warning : engine_.definitions().warnings) {
+    for (const migration::Problem& warning : engine_->definitions().warnings) {
       lines.push_back(warning.text());
     }
     return lines;
@@ -98,7 +111,7 @@ class DirectBackend final : public Backend {
     return api_.PurgeArchives(context_, pb::PurgeArchivesRequest());
   }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
-    ASSIGN_OR_RETURN(const auto instances, engine_.Instances(context_));
+    ASSIGN_OR_RETURN(const auto instances, engine_->Instances(context_));
     pb::ListInstancesResponse response;
     for (const auto& instance : instances) {
       *response.add_instances() = migration::ToProto(instance);
@@ -106,7 +119,7 @@ class DirectBackend final : public Backend {
     return response;
   }
   absl::StatusOr<bool> IsApplied(const std::string& service, const std::string& revision) override {
-    return engine_.IsApplied(context_, service, revision);
+    return engine_->IsApplied(context_, service, revision);
   }
 
   absl::Status Run(const RunRequest& request, const EventCallback& on_event,
@@ -117,15 +130,15 @@ class DirectBackend final : public Backend {
     options.archive = request.archive;
     options.allow_irreversible = request.allow_irreversible;
     const auto report = request.direction == pb::DIRECTION_UP
-                            ? engine_.Upgrade(context_, request.target, options, sink)
-                            : engine_.Downgrade(context_, request.target, options, sink);
+                            ? engine_->Upgrade(context_, request.target, options, sink)
+                            : engine_->Downgrade(context_, request.target, options, sink);
     if (report.ok() && report->run_id.empty()) {
       run.set_state(pb::RUN_STATE_SUCCEEDED);
       run.set_target(request.target);
       return absl::OkStatus();
     }
     // A run that was refused before the ledger had it has no line to show.
-    if (auto info = engine_.GetRun(context_, options.run_id); info.ok()) {
+    if (auto info = engine_->GetRun(context_, options.run_id); info.ok()) {
       run = migration::ToProto(*info);
     }
     return report.status();
@@ -134,8 +147,9 @@ class DirectBackend final : public Backend {
   absl::Status Watch(const std::string& id, std::int64_t offset, bool follow,
                      const EventCallback& on_event) override {
     while (true) {
-      ASSIGN_OR_RETURN(const migration::RunInfo run, engine_.GetRun(context_, id));
-      ASSIGN_OR_RETURN(const auto events, engine_.ReadEvents(context_, run.id, offset, kEventPage));
+      ASSIGN_OR_RETURN(const migration::RunInfo run, engine_->GetRun(context_, id));
+      ASSIGN_OR_RETURN(const auto events,
+                       engine_->ReadEvents(context_, run.id, offset, kEventPage));
       for (const auto& event : events) {
         offset = event.offset;
         on_event(migration::ToProto(event));
@@ -148,7 +162,8 @@ class DirectBackend final : public Backend {
 
  private:
   const Context context_ = Context::WithDeadline(absl::InfiniteFuture());
-  migration::Engine engine_;
+  const std::unique_ptr<migration::SessionAhead> session_ahead_;
+  std::unique_ptr<migration::Engine> engine_;
   migration::Api api_;
 };
 
@@ -156,16 +171,25 @@ class DirectBackend final : public Backend {
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& options,
                                                            bool use_cache) {
-  migration::LoadOptions load;
-  load.cache = use_cache ? migration::CacheMode::kUse : migration::CacheMode::kOff;
-  ASSIGN_OR_RETURN(migration::Definitions definitions,
-                   migration::LoadDefinitions(options.migrations_dir, load));
   migration::EngineOptions engine;
   engine.database_url = options.direct_url;
   engine.admin_url = options.admin_url;
   engine.actor = options.actor;
   engine.lease_ttl = absl::Seconds(options.lease_ttl_s);
-  return std::make_unique<DirectBackend>(std::move(engine), std::move(definitions));
+  migration::LoadOptions load;
+  std::unique_ptr<migration::SessionAhead> session_ahead;
+  if (use_cache) {
+    // What then remains takes about as long as connecting does.
+    session_ahead = std::make_unique<migration::SessionAhead>(engine);
+    engine.session_ahead = session_ahead.get();
+    load.cache = migration::CacheMode::kUse;
+  } else {
+    load.cache = migration::CacheMode::kOff;
+  }
+  ASSIGN_OR_RETURN(migration::Definitions definitions,
+                   migration::LoadDefinitions(options.migrations_dir, load));
+  return std::make_unique<DirectBackend>(std::move(engine), std::move(definitions),
+                                         std::move(session_ahead));
 }
 
 }  // namespace lockstep::cli

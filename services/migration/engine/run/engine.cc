@@ -32,7 +32,7 @@ class Reader {
  public:
   static absl::StatusOr<Reader> Open(const EngineOptions& options, const Context& context) {
     RETURN_IF_ERROR(context.Check());
-    ASSIGN_OR_RETURN(auto connection, OpenSession(options, "reader"));
+    ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
     connection->SetIoDeadline(context.deadline());
     return Reader(std::move(connection));
   }

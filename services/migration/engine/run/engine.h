@@ -28,6 +28,8 @@
 
 namespace lockstep::migration {
 
+class SessionAhead;
+
 struct EngineOptions {
   // As lockstep_migrator, straight to PostgreSQL, never through a transaction pooler.
   std::string database_url = {};
@@ -50,6 +52,8 @@ struct EngineOptions {
   // Verify queries wait for locks, in pieces of at most 5 s, this long together. What has not got
   // its locks by then is undecided (VERIFICATION_BLOCKED).
   absl::Duration verify_lock_wait = absl::Seconds(30);
+  // The first connection of the engine, if the caller began to open it; not owned (session.h).
+  SessionAhead* session_ahead = nullptr;
 };
 
 enum class RevisionState { kPending, kPartial, kApplied, kUnknown };

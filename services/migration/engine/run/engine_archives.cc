@@ -15,7 +15,7 @@ namespace {
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedger(const EngineOptions& options,
                                                            const Context& context) {
   RETURN_IF_ERROR(context.Check());
-  ASSIGN_OR_RETURN(auto connection, OpenSession(options, "reader"));
+  ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
   connection->SetIoDeadline(context.deadline());
   RETURN_IF_ERROR(CheckLedger(*connection));
   return connection;

@@ -53,8 +53,23 @@ std::string AssertLeaseSql(const LeaseKey& key) {
                          pg::QuoteLiteral(key.holder));
 }
 
+SessionAhead::SessionAhead(const EngineOptions& options)
+    : database_url_(options.database_url), opened_(std::async(std::launch::async, [options] {
+        return Open(options, options.database_url, kReaderPurpose);
+      })) {}
+
+absl::StatusOr<std::unique_ptr<pg::Connection>> SessionAhead::Take(std::string_view database_url) {
+  const std::lock_guard lock(mutex_);
+  if (!opened_.valid() || database_url != database_url_) return nullptr;
+  return opened_.get();
+}
+
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
                                                             std::string_view purpose) {
+  if (options.session_ahead != nullptr && purpose == kReaderPurpose) {
+    ASSIGN_OR_RETURN(auto opened, options.session_ahead->Take(options.database_url));
+    if (opened != nullptr) return opened;
+  }
   return Open(options, options.database_url, purpose);
 }
 

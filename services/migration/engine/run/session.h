@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,9 @@ struct LeaseKey {
 // The search_path of every session and step: nothing but built-ins is found without its schema.
 inline constexpr char kSearchPath[] = "pg_catalog, pg_temp";
 
+// Name of the connections that change nothing, or not yet.
+inline constexpr char kReaderPurpose[] = "reader";
+
 // Name of the runner connection that only administrators may end.
 inline constexpr char kAdministratorPurpose[] = "administrator";
 
@@ -40,6 +45,21 @@ std::string RunnerIsGoneSql(std::string_view token);
 
 // "SELECT migration.assert_lease(...);\n"
 std::string AssertLeaseSql(const LeaseKey& key);
+
+// A reading connection that a thread opens while its owner does something else, like reading the
+// definitions. The destructor waits for that thread, at most connect_timeout. Thread-safe.
+class SessionAhead {
+ public:
+  explicit SessionAhead(const EngineOptions& options);
+
+  // The connection, or why there is none; null when it was taken before or leads elsewhere.
+  absl::StatusOr<std::unique_ptr<pg::Connection>> Take(std::string_view database_url);
+
+ private:
+  const std::string database_url_;
+  std::mutex mutex_;
+  std::future<absl::StatusOr<std::unique_ptr<pg::Connection>>> opened_;
+};
 
 // A connection for reading the ledger, or on the way to the lease.
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
