@@ -42,6 +42,17 @@ class Api final {
                                                const v1::GetRunRequest& request);
   [[nodiscard]] absl::StatusOr<v1::ListRunsResponse> ListRuns(const Context& context,
                                                               const v1::ListRunsRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListBackfillsResponse> ListBackfills(
+      const Context& context, const v1::ListBackfillsRequest& request);
+  // Through the ledger, so that it reaches the run wherever it works.
+  [[nodiscard]] absl::StatusOr<v1::CancelRunResponse> CancelRun(
+      const Context& context, const v1::CancelRunRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::PauseRunResponse> PauseRun(const Context& context,
+                                                              const v1::PauseRunRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ResumeRunResponse> ResumeRun(
+      const Context& context, const v1::ResumeRunRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::SetRunRateResponse> SetRunRate(
+      const Context& context, const v1::SetRunRateRequest& request);
   [[nodiscard]] absl::StatusOr<v1::ListArchivesResponse> ListArchives(
       const Context& context, const v1::ListArchivesRequest& request);
   [[nodiscard]] absl::StatusOr<v1::RestoreArchiveResponse> RestoreArchive(

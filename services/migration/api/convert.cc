@@ -71,6 +71,8 @@ std::string ToText(StepKind kind) {
       return "non-transactional";
     case StepKind::kPrivileged:
       return "privileged";
+    case StepKind::kBackfill:
+      return "backfill";
   }
   return "";
 }
@@ -288,6 +290,34 @@ v1::Archive ToProto(const ArchivedData& archived) {
   }
   message.set_restored_row_count(archived.restored_rows);
   message.set_restore_sql(archived.restore_sql);
+  return message;
+}
+
+v1::Backfill ToProto(const BackfillInfo& backfill) {
+  v1::Backfill message;
+  message.set_revision("revisions/" + backfill.revision);
+  message.set_service(backfill.service);
+  message.set_step(backfill.step);
+  message.set_step_name(backfill.step_name);
+  message.set_table(backfill.table);
+  message.set_state(backfill.state);
+  message.set_reason(backfill.reason);
+  message.set_rows_estimated(backfill.rows_estimated);
+  message.set_rows_done(backfill.rows_done);
+  message.set_rows_changed(backfill.rows_changed);
+  message.set_batches(backfill.batches);
+  message.set_batch_rows(backfill.batch_rows);
+  message.set_rows_per_second(backfill.rows_per_second);
+  if (backfill.seconds_left.has_value() && !backfill.finished_at.has_value()) {
+    message.mutable_remaining()->set_seconds(*backfill.seconds_left);
+  }
+  for (const auto& [reason, held] : backfill.held_ms) (*message.mutable_held_ms())[reason] = held;
+  message.set_run("runs/" + backfill.run_id);
+  *message.mutable_start_time() = time::ToProto(backfill.started_at);
+  *message.mutable_update_time() = time::ToProto(backfill.updated_at);
+  if (backfill.finished_at.has_value()) {
+    *message.mutable_finish_time() = time::ToProto(*backfill.finished_at);
+  }
   return message;
 }
 

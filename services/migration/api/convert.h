@@ -27,8 +27,9 @@ v1::Run ToProto(const RunInfo& run);
 v1::RunEvent ToProto(const RunEvent& event);
 v1::Instance ToProto(const Instance& instance);
 v1::Archive ToProto(const ArchivedData& archived);
+v1::Backfill ToProto(const BackfillInfo& backfill);
 
-// "transactional", "non-transactional", "privileged".
+// "transactional", "non-transactional", "privileged", "backfill".
 std::string ToText(StepKind kind);
 // "EXPAND", "MIGRATE", "CONTRACT".
 std::string ToText(Phase phase);

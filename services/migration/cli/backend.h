@@ -59,6 +59,12 @@ class Backend {
   virtual absl::StatusOr<std::string> RenderIndex(const std::string& format) = 0;
   virtual absl::StatusOr<pb::Run> GetRun(const std::string& id) = 0;
   virtual absl::StatusOr<pb::ListRunsResponse> ListRuns(int limit) = 0;
+  virtual absl::StatusOr<pb::ListBackfillsResponse> ListBackfills() = 0;
+  // What people ask of a run while it works; each returns the run as it is then.
+  virtual absl::StatusOr<pb::Run> CancelRun(const std::string& id) = 0;
+  virtual absl::StatusOr<pb::Run> PauseRun(const std::string& id) = 0;
+  virtual absl::StatusOr<pb::Run> ResumeRun(const std::string& id) = 0;
+  virtual absl::StatusOr<pb::Run> SetRunRate(const std::string& id, int rows_per_second) = 0;
   virtual absl::StatusOr<pb::ListArchivesResponse> ListArchives(
       const pb::ListArchivesRequest& request) = 0;
   virtual absl::StatusOr<pb::RestoreArchiveResponse> RestoreArchive(const std::string& number) = 0;

@@ -26,8 +26,10 @@ struct Session {
 using Action = std::function<int(const Session&, const Output&)>;
 
 void AddStateCommands(CLI::App& app, Action& action);  // current heads history releases show status
-void AddRunCommands(CLI::App& app, Action& action);    // plan upgrade downgrade stamp verify amend
-void AddLogCommands(CLI::App& app, Action& action);    // runs run logs watch cancel
+void AddRunCommands(CLI::App& app,
+                    Action& action);  // plan upgrade downgrade retry stamp verify amend
+void AddLogCommands(CLI::App& app, Action& action);      // runs run logs watch
+void AddControlCommands(CLI::App& app, Action& action);  // backfills pause resume cancel rate
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index

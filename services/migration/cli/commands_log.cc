@@ -1,12 +1,7 @@
-// Runs and their logs: runs, run, logs, watch, cancel.
+// Runs and their logs: runs, run, logs, watch.
 #include <cstdio>
 
-#include "common/rpc/channel.h"
-#include "common/rpc/status.h"
-#include "common/status/error.h"
-#include "lockstep/migration/v1/migration_service.grpc.pb.h"
 #include "services/migration/cli/commands.h"
-#include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/failure.h"
 
 namespace lockstep::cli {
@@ -118,26 +113,6 @@ int Follow(const Session& session, const Output& output, const FollowFlags& flag
   return printer.End(run.ok() ? StatusOfRun(*run) : run.status());
 }
 
-int Cancel(const Session& session, const Output& output, const std::string& id) {
-  if (!session.options.direct_url.empty()) {
-    return Finish(
-        InvalidField("--direct", "SERVICE_NEEDED",
-                     "a run is cancelled where it works: Ctrl-C there, or ask the service"),
-        output);
-  }
-  auto stub = pb::MigrationService::NewStub(rpc::MakeChannel(session.options.endpoint));
-  const absl::Duration timeout = absl::Seconds(10);
-  rpc::ClientCall call(Context::WithTimeout(timeout), migration::NewUuid(), timeout);
-  pb::CancelRunRequest request;
-  request.set_name("runs/" + id);
-  pb::CancelRunResponse response;
-  const absl::Status status = rpc::FromGrpc(stub->CancelRun(call.context(), request, &response));
-  if (!status.ok()) return Finish(status, output);
-  output.Progress("asked run " + id + " to stop");
-  if (output.json()) output.Json(response);
-  return 0;
-}
-
 }  // namespace
 
 std::string Describe(const pb::RunEvent& event, const Output& output) {
@@ -189,10 +164,6 @@ void AddLogCommands(CLI::App& app, Action& action) {
                     return Follow(session, output, flags, true);
                   });
   watch->add_option("--after", watch_flags->after, "only events after this offset");
-  add_with_id("cancel", "asks a run to stop; steps that are done stay done",
-              [](const Session& session, const Output& output, const FollowFlags& flags) {
-                return Cancel(session, output, flags.id);
-              });
 }
 
 }  // namespace lockstep::cli

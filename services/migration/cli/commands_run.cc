@@ -134,6 +134,25 @@ int Run(const Session& session, const Output& output, const RunFlags& flags) {
   return Finish(status, output);
 }
 
+// The same run again: what an earlier one did is done, and this one goes on.
+int Retry(const Session& session, const Output& output, const RunFlags& flags) {
+  RunFlags again;
+  {
+    auto backend = session.Connect(/*use_cache=*/true);
+    if (!backend.ok()) return Finish(backend.status(), output);
+    const auto run = (*backend)->GetRun(flags.target);
+    if (!run.ok()) return Finish(run.status(), output);
+    if (run->kind() != "upgrade") {
+      return Finish(InvalidField("ID", "RUN_NOT_RETRIED",
+                                 "only upgrades are retried; this was \"" + run->kind() + " " +
+                                     run->target() + "\": give the command again"),
+                    output);
+    }
+    again.target = run->target();
+  }
+  return Run(session, output, again);
+}
+
 int Stamp(const Session& session, const Output& output, const std::string& target) {
   auto backend = session.Connect();
   if (!backend.ok()) return Finish(backend.status(), output);
@@ -244,6 +263,9 @@ void AddRunCommands(CLI::App& app, Action& action) {
   downgrade->add_flag("--sql", downgrade_flags->with_sql,
                       "print the script instead; needs no database");
   downgrade->add_option("--from", downgrade_flags->from, "with --sql: where the database stands");
+
+  auto [retry, retry_flags] = add("retry", "starts an upgrade again that did not succeed", Retry);
+  retry->add_option("ID", retry_flags->target, "id of the run, or a unique prefix")->required();
 
   auto [stamp, stamp_flags] =
       add("stamp", "records a target as applied without running anything",

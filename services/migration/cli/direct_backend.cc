@@ -98,6 +98,23 @@ class DirectBackend final : public Backend {
     request.set_page_size(limit);
     return api_.ListRuns(context_, request);
   }
+  absl::StatusOr<pb::ListBackfillsResponse> ListBackfills() override {
+    return api_.ListBackfills(context_, pb::ListBackfillsRequest());
+  }
+  absl::StatusOr<pb::Run> CancelRun(const std::string& id) override {
+    return Ask(&migration::Api::CancelRun, pb::CancelRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> PauseRun(const std::string& id) override {
+    return Ask(&migration::Api::PauseRun, pb::PauseRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> ResumeRun(const std::string& id) override {
+    return Ask(&migration::Api::ResumeRun, pb::ResumeRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> SetRunRate(const std::string& id, int rows_per_second) override {
+    pb::SetRunRateRequest request;
+    request.set_rows_per_second(rows_per_second);
+    return Ask(&migration::Api::SetRunRate, std::move(request), id);
+  }
   absl::StatusOr<pb::ListArchivesResponse> ListArchives(
       const pb::ListArchivesRequest& request) override {
     return api_.ListArchives(context_, request);
@@ -161,6 +178,16 @@ class DirectBackend final : public Backend {
   }
 
  private:
+  // One of the methods that take a run's name and answer with the run.
+  template <typename Request, typename Response>
+  absl::StatusOr<pb::Run> Ask(absl::StatusOr<Response> (migration::Api::*method)(const Context&,
+                                                                                 const Request&),
+                              Request request, const std::string& id) {
+    request.set_name("runs/" + id);
+    ASSIGN_OR_RETURN(Response response, (api_.*method)(context_, request));
+    return std::move(*response.mutable_run());
+  }
+
   const Context context_ = Context::WithDeadline(absl::InfiniteFuture());
   const std::unique_ptr<migration::SessionAhead> session_ahead_;
   std::unique_ptr<migration::Engine> engine_;

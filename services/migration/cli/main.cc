@@ -77,6 +77,7 @@ int Main(int argc, char** argv) {
   AddStateCommands(app, action);
   AddRunCommands(app, action);
   AddLogCommands(app, action);
+  AddControlCommands(app, action);
   AddArchiveCommands(app, action);
   AddFleetCommands(app, action);
   AddAuthorCommands(app, action);

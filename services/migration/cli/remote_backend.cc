@@ -81,6 +81,24 @@ class RemoteBackend final : public Backend {
     request.set_page_size(limit);
     return Call(*migration_, &pb::MigrationService::Stub::ListRuns, request);
   }
+  absl::StatusOr<pb::ListBackfillsResponse> ListBackfills() override {
+    return Call(*migration_, &pb::MigrationService::Stub::ListBackfills,
+                pb::ListBackfillsRequest());
+  }
+  absl::StatusOr<pb::Run> CancelRun(const std::string& id) override {
+    return Ask(&pb::MigrationService::Stub::CancelRun, pb::CancelRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> PauseRun(const std::string& id) override {
+    return Ask(&pb::MigrationService::Stub::PauseRun, pb::PauseRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> ResumeRun(const std::string& id) override {
+    return Ask(&pb::MigrationService::Stub::ResumeRun, pb::ResumeRunRequest(), id);
+  }
+  absl::StatusOr<pb::Run> SetRunRate(const std::string& id, int rows_per_second) override {
+    pb::SetRunRateRequest request;
+    request.set_rows_per_second(rows_per_second);
+    return Ask(&pb::MigrationService::Stub::SetRunRate, std::move(request), id);
+  }
   absl::StatusOr<pb::ListArchivesResponse> ListArchives(
       const pb::ListArchivesRequest& request) override {
     return Call(*migration_, &pb::MigrationService::Stub::ListArchives, request);
@@ -167,6 +185,16 @@ class RemoteBackend final : public Backend {
                        "; start it, name another with --endpoint, or use --direct DSN");
     }
     return status;
+  }
+
+  // One of the methods that take a run's name and answer with the run.
+  template <typename Request, typename Response>
+  absl::StatusOr<pb::Run> Ask(grpc::Status (pb::MigrationService::Stub::*method)(
+                                  grpc::ClientContext*, const Request&, Response*),
+                              Request request, const std::string& id) {
+    request.set_name("runs/" + id);
+    ASSIGN_OR_RETURN(Response response, Call(*migration_, method, request));
+    return std::move(*response.mutable_run());
   }
 
   absl::StatusOr<pb::Run> Start(const RunRequest& request) {

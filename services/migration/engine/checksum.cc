@@ -20,6 +20,8 @@ std::string_view TextOf(StepKind kind) {
       return "non-transactional";
     case StepKind::kPrivileged:
       return "privileged";
+    case StepKind::kBackfill:
+      return "backfill";
   }
   return "";
 }
@@ -60,6 +62,21 @@ class Parts {
  private:
   std::string bytes_;
 };
+
+// What a backfill declares, not the SQL that is made of it, which a later program may word
+// otherwise. Sizes and limits may change while it is under way.
+void AddBackfill(const Step& step, Parts& parts) {
+  const Backfill& backfill = step.backfill;
+  parts.Add(backfill.table).Add(backfill.key).Add(TextChecksum(backfill.where));
+  for (const auto* columns : {&backfill.set, &backfill.set_back}) {
+    parts.AddNumber(columns->size());
+    for (const ColumnExpression& column : *columns) {
+      parts.Add(column.column).Add(TextChecksum(column.expression));
+    }
+  }
+  parts.Add(backfill.trigger).Add(backfill.set.empty() ? step.up.checksum : "");
+  parts.Add(TextChecksum(backfill.undo_sql));
+}
 
 std::string_view TrimSpace(std::string_view text) {
   const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
@@ -112,14 +129,14 @@ std::string TextChecksum(std::string_view text) {
 }
 
 std::string StepChecksum(const Step& step) {
-  return Parts()
-      .Add("step")
-      .Add(TextOf(step.kind))
-      .Add(step.name)
-      .Add(step.up.checksum)
-      .Add(step.down.checksum)
-      .Add(step.expect.checksum)
-      .Checksum();
+  Parts parts;
+  parts.Add("step").Add(TextOf(step.kind)).Add(step.name);
+  if (step.kind == StepKind::kBackfill) {
+    AddBackfill(step, parts);
+  } else {
+    parts.Add(step.up.checksum).Add(step.down.checksum);
+  }
+  return parts.Add(step.expect.checksum).Checksum();
 }
 
 std::string RevisionChecksum(const Revision& revision) {

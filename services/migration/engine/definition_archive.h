@@ -81,7 +81,16 @@ void Members(Archive& archive, T& value) {
     archive(value.lock_timeout_ms, value.statement_timeout_ms, value.retry_for_seconds);
   } else if constexpr (std::is_same_v<Plain, Step>) {
     archive(value.ordinal, value.name, value.description, value.kind, value.up, value.down,
-            value.expect, value.limits, value.checksum);
+            value.expect, value.limits, value.backfill, value.checksum);
+  } else if constexpr (std::is_same_v<Plain, Backfill>) {
+    archive(value.table, value.key, value.set, value.where, value.set_back, value.trigger,
+            value.uncovered_reason, value.undo_sql, value.start_rows, value.min_rows,
+            value.max_rows, value.target_ms, value.pause_ms, value.workers, value.hold);
+  } else if constexpr (std::is_same_v<Plain, ColumnExpression>) {
+    archive(value.column, value.expression);
+  } else if constexpr (std::is_same_v<Plain, HoldLimits>) {
+    archive(value.replica_lag_seconds, value.wal_mb_per_second, value.lock_waiters, value.probe_ms,
+            value.dead_rows_percent, value.transaction_age_millions);
   } else if constexpr (std::is_same_v<Plain, DestroyedData>) {
     archive(value.table, value.key, value.columns, value.where);
   } else if constexpr (std::is_same_v<Plain, IndexText>) {

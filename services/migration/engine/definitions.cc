@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/status/error.h"
+#include "services/migration/engine/backfill.h"
 #include "services/migration/engine/checksum.h"
 #include "services/migration/engine/definition_cache.h"
 #include "services/migration/engine/definition_checks.h"
@@ -83,6 +84,10 @@ class RevisionLoader {
   }
 
   void LoadStep(const RevisionDraft& draft, Step& step, const StepFiles& files) {
+    if (step.kind == StepKind::kBackfill) {
+      LoadBackfill(draft, step, files);
+      return;
+    }
     step.up = LoadScript(draft, files.up, files.line, ScriptRole::kStep, step.kind);
     RefuseEmpty(step.up, "a step must hold at least one statement");
     step.down = LoadScript(draft, files.down, files.line, ScriptRole::kStep, step.kind);
@@ -92,26 +97,70 @@ class RevisionLoader {
     step.checksum = StepChecksum(step);
   }
 
-  // `line` is where revision.textproto asks for the file; 0 when its name follows from the rules.
-  Script LoadScript(const RevisionDraft& draft, const std::string& name, int line, ScriptRole role,
-                    StepKind kind) {
-    const std::string file = folder_ + "/" + name;
+  // Its up script is the statement of one batch; its down script begins with the end of the
+  // trigger.
+  void LoadBackfill(const RevisionDraft& draft, Step& step, const StepFiles& files) {
+    Backfill& backfill = step.backfill;
+    std::string batch = files.up_is_made ? BatchStatement(backfill) : "";
+    if (!files.up_is_made) {
+      batch = TakeFile(draft, files.up, files.line).value_or("");
+      if (batch.empty()) return;
+    }
+    const std::string origin =
+        files.up_is_made ? "revision.textproto (" + step.name + ")" : files.up;
+    const ReadSql read = ReadText(draft, folder_ + "/" + origin, WithParameters(batch),
+                                  ScriptRole::kStep, step.kind);
+    if (read.is_readable) CheckBatch(read, problems_);
+    step.up = read.script;
+    if (!files.down_may_be_missing || fs::exists(root_ / folder_ / files.down)) {
+      backfill.undo_sql = TakeFile(draft, files.down, files.line).value_or("");
+    }
+    step.down = ReadText(draft, folder_ + "/" + files.down,
+                         DropSyncSql(backfill) + backfill.undo_sql, ScriptRole::kStep, step.kind)
+                    .script;
+    if (!files.expect.empty()) {
+      const std::string text = TakeFile(draft, files.expect, files.line).value_or("");
+      step.expect = ReadText(draft, folder_ + "/" + files.expect, WithParameters(text),
+                             ScriptRole::kCheck, step.kind)
+                        .script;
+      RefuseEmpty(step.expect, "expectations must hold at least one query");
+    }
+    step.checksum = StepChecksum(step);
+  }
+
+  // The text of a file that a step uses; nullopt, and refused, when there is none. `line` is where
+  // revision.textproto asks for it; 0 when its name follows from the rules.
+  std::optional<std::string> TakeFile(const RevisionDraft& draft, const std::string& name,
+                                      int line) {
     if (!used_.insert(name).second) {
       Refuse(draft.file, line, "FILE_USED_TWICE", name + " is used for two purposes");
     }
-    const auto text = ReadWholeFile(root_ / file);
+    const std::string file = folder_ + "/" + name;
+    auto text = ReadWholeFile(root_ / file);
     if (!text.has_value()) {
       Refuse(line > 0 ? draft.file : file, line, "FILE_MISSING", name + " is missing");
-      return {};
     }
-    ReadSql sql = ReadSqlText(file, *text, problems_, warnings_);
+    return text;
+  }
+
+  Script LoadScript(const RevisionDraft& draft, const std::string& name, int line, ScriptRole role,
+                    StepKind kind) {
+    const auto text = TakeFile(draft, name, line);
+    if (!text.has_value()) return {};
+    ReadSql sql = ReadText(draft, folder_ + "/" + name, *text, role, kind);
+    return sql.is_readable ? std::move(sql.script) : Script();
+  }
+
+  ReadSql ReadText(const RevisionDraft& draft, const std::string& file, const std::string& text,
+                   ScriptRole role, StepKind kind) {
+    ReadSql sql = ReadSqlText(file, text, problems_, warnings_);
     CheckSql(sql,
              {.service = draft.revision.service,
               .role = role,
               .kind = kind,
               .references = &draft.revision.references},
              used_references_, problems_);
-    return sql.is_readable ? std::move(sql.script) : Script();
+    return sql;
   }
 
   void RefuseEmpty(const Script& script, const char* message) {

@@ -10,7 +10,7 @@
 namespace lockstep::migration {
 
 enum class Phase { kExpand, kMigrate, kContract };
-enum class StepKind { kTransactional, kNonTransactional, kPrivileged };
+enum class StepKind { kTransactional, kNonTransactional, kPrivileged, kBackfill };
 enum class Direction { kUp, kDown };
 
 // One column of one table; `table` is schema-qualified ("products.inventory").
@@ -73,6 +73,41 @@ struct Limits {
   int retry_for_seconds = 600;
 };
 
+// A column and the SQL expression that gives its value.
+struct ColumnExpression {
+  std::string column;
+  std::string expression;
+};
+
+// When a backfill waits; negative = not asked (revision_spec.proto, HoldLimits).
+struct HoldLimits {
+  int replica_lag_seconds = 10;
+  int wal_mb_per_second = 200;
+  int lock_waiters = 3;
+  int probe_ms = 100;
+  int dead_rows_percent = 300;
+  int transaction_age_millions = 1'000;
+};
+
+// See BackfillSpec in revision_spec.proto.
+struct Backfill {
+  std::string table;                  // "schema.table"; "" = none
+  std::vector<std::string> key;       // columns
+  std::vector<ColumnExpression> set;  // empty: the up file holds the statement
+  std::string where;                  // "" = every row
+  std::vector<ColumnExpression> set_back;
+  std::string trigger;  // "" = uncovered
+  std::string uncovered_reason;
+  std::string undo_sql;  // text of the down file; "" = none
+  int start_rows = 1'000;
+  int min_rows = 50;
+  int max_rows = 50'000;
+  int target_ms = 200;
+  int pause_ms = 0;
+  int workers = 1;
+  HoldLimits hold;
+};
+
 struct Step {
   int ordinal = 1;  // 1-based position in the revision
   std::string name;
@@ -82,7 +117,10 @@ struct Step {
   Script down;
   Script expect;  // empty when the step has none
   Limits limits;
-  std::string checksum;  // "v1:" + hex, over kind, name, up, down and expect (checksum.h)
+  // Of kBackfill: `up` is the statement of one batch, with $1 and $2 for :lo and :hi; `down` drops
+  // the trigger first; `expect` is asked for every range, with $1 and $2, when it has them.
+  Backfill backfill;
+  std::string checksum;  // "v1:" + hex, over kind, name, up, down, expect, backfill (checksum.h)
 };
 
 struct DestroyedData {

@@ -7,6 +7,7 @@
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
 #include "lockstep/migration/v1/revision_spec.pb.h"
+#include "services/migration/engine/backfill_spec.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/spec_rules.h"
 
@@ -239,6 +240,7 @@ class RevisionReader {
     }
     if (from.kind() == pb::STEP_KIND_NON_TRANSACTIONAL) step.kind = StepKind::kNonTransactional;
     if (from.kind() == pb::STEP_KIND_PRIVILEGED) step.kind = StepKind::kPrivileged;
+    if (from.kind() == pb::STEP_KIND_BACKFILL) step.kind = StepKind::kBackfill;
     ReadLimits(from.limits(), step.limits, [&](const char*) { return line("limits"); });
     char prefix[16];
     std::snprintf(prefix, sizeof(prefix), "%02d_", i + 1);
@@ -246,7 +248,8 @@ class RevisionReader {
                     .down = from.down_file(),
                     .expect = from.expect_file(),
                     .line = line("name")};
-    if (files.up.empty()) files.up = prefix + step.name + ".up.sql";
+    ReadBackfill(from, line("backfill"), step, files);
+    if (files.up.empty() && !files.up_is_made) files.up = prefix + step.name + ".up.sql";
     if (files.down.empty()) files.down = prefix + step.name + ".down.sql";
     for (const std::string& name : {files.up, files.down, files.expect}) {
       if (name.empty() || IsPlainFileName(name)) continue;
@@ -258,6 +261,28 @@ class RevisionReader {
              "expectations are checked inside the step's transaction; this step has none");
     }
     draft_.files.push_back(std::move(files));
+  }
+
+  void ReadBackfill(const pb::StepSpec& from, int line, Step& step, StepFiles& files) {
+    const auto refuse = [&](const char* code, std::string message) {
+      Refuse(line, code, std::move(message));
+    };
+    if (step.kind != StepKind::kBackfill) {
+      if (from.has_backfill()) {
+        refuse("BACKFILL_UNEXPECTED", "only a step of kind STEP_KIND_BACKFILL has a backfill");
+      }
+      return;
+    }
+    step.backfill = ReadBackfillSpec(from.backfill(), spec_.service(), refuse);
+    files.up_is_made = !step.backfill.set.empty();
+    files.down_may_be_missing = from.down_file().empty();
+    if (files.up_is_made && !files.up.empty()) {
+      refuse("BACKFILL_INVALID", "a backfill has either `set` or an up file, not both");
+    }
+    if (!files.up_is_made && files.expect.empty()) {
+      refuse("BACKFILL_INVALID",
+             "a backfill with an up file needs expect_file, which says how it is verified");
+    }
   }
 
   void ReadReferences() {

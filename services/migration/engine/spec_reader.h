@@ -40,7 +40,10 @@ struct StepFiles {
   std::string up;
   std::string down;
   std::string expect;
-  int line = 1;  // of the step in revision.textproto
+  // Of a backfill.
+  bool up_is_made = false;           // it declares columns: there is no up file
+  bool down_may_be_missing = false;  // no down file is named
+  int line = 1;                      // of the step in revision.textproto
 };
 
 struct RevisionDraft {

@@ -207,11 +207,38 @@ grpc::ServerUnaryReactor* MigrationService::CancelRun(grpc::CallbackServerContex
              const v1::CancelRunRequest& in) -> absl::StatusOr<v1::CancelRunResponse> {
         ASSIGN_OR_RETURN(const std::string name, RunIdFromName(in.name()));
         ASSIGN_OR_RETURN(const RunInfo run, engines_.Known()->GetRun(call.context(), name));
-        RETURN_IF_ERROR(runs_.Cancel(run.id));
+        // Of this process at once, of another one through the ledger.
+        if (!runs_.Cancel(run.id).ok()) {
+          return Api(*engines_.Known()).CancelRun(call.context(), in);
+        }
         v1::CancelRunResponse out;
         *out.mutable_run() = ToProto(run);
         return out;
       });
+}
+
+grpc::ServerUnaryReactor* MigrationService::PauseRun(grpc::CallbackServerContext* context,
+                                                     const v1::PauseRunRequest* request,
+                                                     v1::PauseRunResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::PauseRun));
+}
+
+grpc::ServerUnaryReactor* MigrationService::ResumeRun(grpc::CallbackServerContext* context,
+                                                      const v1::ResumeRunRequest* request,
+                                                      v1::ResumeRunResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ResumeRun));
+}
+
+grpc::ServerUnaryReactor* MigrationService::SetRunRate(grpc::CallbackServerContext* context,
+                                                       const v1::SetRunRateRequest* request,
+                                                       v1::SetRunRateResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::SetRunRate));
+}
+
+grpc::ServerUnaryReactor* MigrationService::ListBackfills(grpc::CallbackServerContext* context,
+                                                          const v1::ListBackfillsRequest* request,
+                                                          v1::ListBackfillsResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListBackfills));
 }
 
 grpc::ServerUnaryReactor* MigrationService::ListArchives(grpc::CallbackServerContext* context,

@@ -60,6 +60,18 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
                                       const v1::CancelRunRequest* request,
                                       v1::CancelRunResponse* response) override;
+  grpc::ServerUnaryReactor* PauseRun(grpc::CallbackServerContext* context,
+                                     const v1::PauseRunRequest* request,
+                                     v1::PauseRunResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeRun(grpc::CallbackServerContext* context,
+                                      const v1::ResumeRunRequest* request,
+                                      v1::ResumeRunResponse* response) override;
+  grpc::ServerUnaryReactor* SetRunRate(grpc::CallbackServerContext* context,
+                                       const v1::SetRunRateRequest* request,
+                                       v1::SetRunRateResponse* response) override;
+  grpc::ServerUnaryReactor* ListBackfills(grpc::CallbackServerContext* context,
+                                          const v1::ListBackfillsRequest* request,
+                                          v1::ListBackfillsResponse* response) override;
   grpc::ServerUnaryReactor* ListArchives(grpc::CallbackServerContext* context,
                                          const v1::ListArchivesRequest* request,
                                          v1::ListArchivesResponse* response) override;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/backfill/backfill_ledger.h"
 #include "services/migration/engine/run/lease.h"
 
 namespace lockstep::migration {
@@ -14,6 +15,7 @@ namespace {
 // A statement that runs longer than this is looked at.
 constexpr absl::Duration kFirstLook = absl::Milliseconds(150);
 constexpr absl::Duration kNextLook = absl::Milliseconds(250);
+constexpr absl::Duration kBetweenWishes = absl::Seconds(1);
 
 absl::StatusOr<std::vector<LockHolder>> HoldersOf(pg::Connection& connection, int pid) {
   ASSIGN_OR_RETURN(
@@ -54,6 +56,7 @@ Attendant::Attendant(const Context& context, const EngineOptions& options, Lease
       key_(std::move(key)),
       main_(main),
       journal_(journal),
+      next_wishes_(absl::Now() + kBetweenWishes),
       last_renewal_(absl::Now()),
       next_renewal_(last_renewal_ + options.lease_ttl / 3) {
   on_cancel_ = context_.OnCancel([this] {
@@ -112,13 +115,14 @@ void Attendant::Loop() {
 
 void Attendant::Tick() {
   if (absl::Now() >= next_renewal_) Renew();
+  if (absl::Now() >= next_wishes_) ReadWishes();
   bool has_waited = false;
   {
     const std::lock_guard lock(mutex_);
     has_waited = is_watching_ && absl::Now() - watch_started_ >= kFirstLook;
   }
   if (!has_waited) return;
-  if (is_lease_lost_ || !context_.Check().ok()) {
+  if (is_lease_lost_ || is_cancelled_ || !context_.Check().ok()) {
     StopStatement();
     return;
   }
@@ -157,6 +161,17 @@ void Attendant::Renew() {
   // Cannot reach the database: stop before the lease ends there.
   next_renewal_ = absl::Now() + options_.lease_ttl / 12;
   if (absl::Now() - last_renewal_ >= options_.lease_ttl) is_lease_lost_ = true;
+}
+
+void Attendant::ReadWishes() {
+  next_wishes_ = absl::Now() + kBetweenWishes;
+  if (!Connected()) return;
+  connection_->SetIoDeadline(absl::Now() + options_.lease_ttl / 3);
+  const auto control = LoadControl(*connection_, journal_.run_id());
+  connection_->SetIoDeadline(absl::InfiniteFuture());
+  if (!control.ok()) return;
+  is_paused_ = control->wish == "pause";
+  if (control->wish == "cancel") is_cancelled_ = true;
 }
 
 void Attendant::LookForHolders() {

@@ -61,6 +61,10 @@ class Attendant {
   // Who blocked the statement that was watched last; empty when nobody was seen.
   std::vector<LockHolder> last_holders() const;
   bool is_lease_lost() const { return is_lease_lost_.load(); }
+  // What somebody asks of the run through the ledger (`lockstep pause`, `lockstep cancel`). Known a
+  // second later at the latest.
+  bool is_paused() const { return is_paused_.load(); }
+  bool is_cancelled() const { return is_cancelled_.load(); }
 
  private:
   void Loop();
@@ -68,6 +72,7 @@ class Attendant {
   // False when the connection cannot be had now.
   bool Connected();
   void Renew();
+  void ReadWishes();
   void LookForHolders();
   void StopStatement();
 
@@ -91,6 +96,9 @@ class Attendant {
   std::vector<LockHolder> holders_;
   std::string reported_;  // the holders that were told last, as text
   std::atomic<bool> is_lease_lost_ = false;
+  std::atomic<bool> is_paused_ = false;
+  std::atomic<bool> is_cancelled_ = false;
+  absl::Time next_wishes_;
   absl::Time last_renewal_;  // by our own clock, for the decision to stop
   absl::Time next_renewal_;
   Context::Registration on_cancel_;

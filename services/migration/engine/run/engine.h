@@ -198,6 +198,29 @@ struct ArchivedData {
   std::int64_t restored_rows = 0;         // that were not there any more
 };
 
+// A backfill that is under way or was, as the ledger has it.
+struct BackfillInfo {
+  std::string revision;
+  std::string service;
+  int step = 0;
+  std::string step_name;
+  std::string table;   // "schema.table"
+  std::string state;   // running, paused, held, verifying, finished, interrupted
+  std::string reason;  // why it does not move; "" when it does
+  std::int64_t rows_estimated = 0;
+  std::int64_t rows_done = 0;  // walked: those that needed no change count as well
+  std::int64_t rows_changed = 0;
+  std::int64_t batches = 0;
+  int batch_rows = 0;  // size of the next batch
+  std::int64_t rows_per_second = 0;
+  std::optional<std::int64_t> seconds_left;     // nullopt = nobody can tell yet
+  std::map<std::string, std::int64_t> held_ms;  // by the signal that held it back, in its last run
+  std::string run_id;                           // the run that began it
+  absl::Time started_at;
+  absl::Time updated_at;
+  std::optional<absl::Time> finished_at;
+};
+
 struct RunReport {
   std::string run_id;  // "" when there was nothing to do and nothing was recorded
   bool nothing_to_do = false;
@@ -340,6 +363,17 @@ class Engine {
   [[nodiscard]] absl::StatusOr<ArchivedData> RestoreArchive(const Context& context,
                                                             std::int64_t archive_id,
                                                             const RunOptions& run, EventSink& sink);
+  // Newest first; at most `limit`.
+  [[nodiscard]] absl::StatusOr<std::vector<BackfillInfo>> ListBackfills(const Context& context,
+                                                                        int limit) const;
+  // Lets a run pause before its next step or batch, go on, or stop, whichever process it works in.
+  // It follows about a second later. `wish`: pause, run, cancel. NOT_FOUND (RUN_NOT_FOUND);
+  // FAILED_PRECONDITION (RUN_NOT_ACTIVE) once it is over.
+  [[nodiscard]] absl::StatusOr<RunInfo> ControlRun(const Context& context, std::string_view run_id,
+                                                   std::string_view wish);
+  // At most so many rows a second in the backfills of the run; 0 = no limit. Errors as above.
+  [[nodiscard]] absl::StatusOr<RunInfo> LimitRun(const Context& context, std::string_view run_id,
+                                                 int rows_per_second);
   // Drops archives past their expiry; returns how many.
   [[nodiscard]] absl::StatusOr<int> PurgeArchives(const Context& context);
 

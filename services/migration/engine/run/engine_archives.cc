@@ -9,20 +9,6 @@
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
-namespace {
-
-// A connection that ends its statements with the caller, to a ledger that this engine knows.
-absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedger(const EngineOptions& options,
-                                                           const Context& context) {
-  RETURN_IF_ERROR(context.Check());
-  ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
-  connection->SetIoDeadline(context.deadline());
-  RETURN_IF_ERROR(CheckLedger(*connection));
-  return connection;
-}
-
-}  // namespace
-
 absl::StatusOr<std::vector<ArchivedData>> Engine::ListArchives(const Context& context, int limit,
                                                                std::int64_t before) const {
   ASSIGN_OR_RETURN(const auto connection, OpenLedger(options_, context));

@@ -214,12 +214,59 @@ ALTER TABLE migration.archives
     ADD COLUMN IF NOT EXISTS restored_by_run uuid;
 )sql";
 
+// Version 4: backfills, and what people ask of a run while it works.
+constexpr std::string_view kBackfills = R"sql(
+CREATE TABLE migration.backfills (
+    revision text NOT NULL,
+    ordinal integer NOT NULL,
+    service text NOT NULL,
+    name text NOT NULL,
+    table_name text NOT NULL,
+    checksum text NOT NULL,
+    undo_sql text NOT NULL,
+    state text NOT NULL CHECK (state IN ('running', 'paused', 'held', 'verifying', 'finished')),
+    reason text NOT NULL DEFAULT '',
+    is_frozen boolean NOT NULL DEFAULT false,
+    rows_estimated bigint NOT NULL,
+    batch_rows integer NOT NULL,
+    rows_per_second bigint NOT NULL DEFAULT 0,
+    seconds_left bigint,
+    held_ms jsonb NOT NULL DEFAULT '{}',
+    run_id uuid NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    PRIMARY KEY (revision, ordinal)
+);
+-- Two that write to the same rows would wait for each other.
+CREATE UNIQUE INDEX backfills_one_of_a_table ON migration.backfills (table_name) WHERE finished_at IS NULL;
+
+-- Keys are JSON arrays of the key columns' texts. next is the first key that is not done, NULL when all are.
+CREATE TABLE migration.backfill_chunks (
+    revision text NOT NULL,
+    ordinal integer NOT NULL,
+    chunk integer NOT NULL,
+    lo jsonb NOT NULL,
+    hi jsonb NOT NULL,
+    next jsonb,
+    rows_walked bigint NOT NULL DEFAULT 0,
+    rows_changed bigint NOT NULL DEFAULT 0,
+    batches bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (revision, ordinal, chunk),
+    FOREIGN KEY (revision, ordinal) REFERENCES migration.backfills ON DELETE CASCADE
+);
+
+ALTER TABLE migration.runs
+    ADD COLUMN control text NOT NULL DEFAULT 'run' CHECK (control IN ('run', 'pause', 'cancel')),
+    ADD COLUMN rows_per_second integer NOT NULL DEFAULT 0 CHECK (rows_per_second >= 0);
+)sql";
+
 }  // namespace
 
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
     static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
-    return std::vector<std::string_view>{version_1, LedgerFunctions2(), kRestored};
+    return std::vector<std::string_view>{version_1, LedgerFunctions2(), kRestored, kBackfills};
   }();
   return upgrades;
 }

@@ -47,7 +47,8 @@ absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& 
       "  JOIN migration.applied_steps s ON s.revision = a.revision AND s.ordinal = a.ordinal"
       " WHERE a.kind = 'down_replaced' AND a.amended_at >= s.applied_at;\n"
       "SELECT expires_at <> '-infinity' AS is_out FROM migration.lease WHERE id = 1;\n"
-      "SELECT DISTINCT revision, ordinal, direction FROM migration.step_intents"
+      "SELECT revision, ordinal, direction FROM migration.step_intents"
+      " UNION SELECT revision, ordinal, 'up' FROM migration.backfills WHERE finished_at IS NULL"
       " ORDER BY revision, ordinal;");
   if (!results.ok() ||
       (*results)[0][0].Optional<std::int32_t>("version").value_or(0) != LedgerVersion()) {

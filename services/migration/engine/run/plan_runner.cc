@@ -10,6 +10,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
@@ -44,6 +45,9 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
       return RunConcurrentStep(session, task, undo);
     case StepKind::kPrivileged:
       return RunPrivilegedStep(session, task, undo);
+    case StepKind::kBackfill:
+      if (task.direction == Direction::kUp) return RunBackfillStep(session, task);
+      break;  // its undo is one transaction
   }
   if (task.direction == Direction::kUp) return RunTransactionalStep(session, task);
   return RunTransactionalStep(session, task, [&](pg::Connection& connection) {
@@ -51,12 +55,32 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
   });
 }
 
+// Waits while somebody keeps the run paused.
+absl::Status AwaitResumption(RunSession& session) {
+  if (!session.attendant.is_paused()) return absl::OkStatus();
+  session.journal.Emit(
+      {.kind = "run_paused", .message = "the run is paused; `lockstep resume` lets it go on"});
+  RETURN_IF_ERROR(FlushEvents(session));
+  while (session.attendant.is_paused()) {
+    RETURN_IF_ERROR(MayGoOn(session));
+    RETURN_IF_ERROR(Sleep(session.context, absl::Milliseconds(100)));
+  }
+  session.journal.Emit({.kind = "run_resumed", .message = "the run goes on"});
+  return absl::OkStatus();
+}
+
+bool IsOneTransaction(const StepTask& task) {
+  return task.step.kind == StepKind::kTransactional ||
+         (task.step.kind == StepKind::kBackfill && task.direction == Direction::kDown);
+}
+
 absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
                      RunReport& report) {
   Killpoint("step_begin");
   RETURN_IF_ERROR(MayGoOn(session));
+  RETURN_IF_ERROR(AwaitResumption(session));
   session.in_flight = InFlight{.text = task.text()};
-  if (task.step.kind != StepKind::kTransactional) session.in_flight->otherwise = " is not finished";
+  if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
   if (task.script.is_opaque) {
     session.journal.Emit(task.Event("warning", task.script.file + kOpaqueWarning));
@@ -99,13 +123,21 @@ bool IsHalfUndone(const AppliedState& state, const Revision& revision, int ordin
                      });
 }
 
+bool WasBegun(const AppliedState& state, const Revision& revision, int ordinal) {
+  const auto applied = state.revisions.find(revision.id);
+  return applied != state.revisions.end() &&
+         std::ranges::find(applied->second.begun, ordinal) != applied->second.begun.end();
+}
+
 // What a step left that was begun outside of a transaction and never done.
 absl::Status ClearBegun(RunSession& session, const Revision& revision, const Step& step) {
   RETURN_IF_ERROR(MayGoOn(session));
   const StepTask task{
       .revision = revision, .step = step, .direction = Direction::kDown, .script = step.up};
   session.in_flight = InFlight{.text = task.text(), .otherwise = " is not finished"};
-  const absl::Status status = ClearBegunStep(session, task);
+  // The files may say otherwise by now, so both kinds of leftovers are looked for.
+  absl::Status status = ClearBegunBackfill(session, task);
+  if (status.ok() && step.kind != StepKind::kBackfill) status = ClearBegunStep(session, task);
   if (session.connection.is_lost()) return status;
   session.in_flight.reset();
   if (!status.ok() && ReasonOf(status) != "LEASE_LOST") {
@@ -200,6 +232,10 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
                           .script = step.up,
                           .is_last = index == item.steps.back(),
                           .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
+      if (step.kind != StepKind::kBackfill && WasBegun(state, revision, step.ordinal)) {
+        // Its file said something else when it was begun.
+        RETURN_IF_ERROR(ClearBegunBackfill(session, task));
+      }
       RETURN_IF_ERROR(RunStep(session, task, {}, report));
       touched.Add(revision, step.up);
     }

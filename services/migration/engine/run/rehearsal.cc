@@ -77,7 +77,7 @@ absl::Status Rehearsal::Load(const Plan& plan, const AppliedState& state, std::s
       ASSIGN_OR_RETURN(Script down,
                        LoadArchivedScript(session_.connection, revision.id, step.ordinal, "down"));
       if (IsAboutIndexesOnly(down)) continue;
-      if (step.kind != StepKind::kTransactional) {
+      if (step.kind != StepKind::kTransactional && step.kind != StepKind::kBackfill) {
         return Impossible(revision.id + " step " + step.name + " does not run in a transaction");
       }
       has_hidden_code_ = has_hidden_code_ || down.is_opaque || down.facts.has_hidden_code;

@@ -40,6 +40,9 @@ std::string StepTask::text() const {
 
 absl::Status MayGoOn(const RunSession& session) {
   RETURN_IF_ERROR(session.context.Check());
+  if (session.attendant.is_cancelled()) {
+    return Error(absl::StatusCode::kCancelled, "CANCELLED", "the run was asked to stop");
+  }
   if (session.attendant.is_lease_lost()) {
     return Error(absl::StatusCode::kAborted, "LEASE_LOST",
                  "this runner could not renew its lease in time and stopped");

@@ -96,6 +96,15 @@ absl::Status ResetSession(pg::Connection& connection) {
       .status();
 }
 
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedger(const EngineOptions& options,
+                                                           const Context& context) {
+  RETURN_IF_ERROR(context.Check());
+  ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
+  connection->SetIoDeadline(context.deadline());
+  RETURN_IF_ERROR(CheckLedger(*connection));
+  return connection;
+}
+
 absl::Status CheckLedger(pg::Connection& connection) {
   auto result = connection.Query("SELECT max(version) AS version FROM migration.ledger_version");
   if (!result.ok()) {

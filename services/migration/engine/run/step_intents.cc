@@ -53,7 +53,9 @@ std::string ForgetAllSql(const Revision& revision, int ordinal) {
 }
 
 std::string ForgetRevisionSql(const Revision& revision) {
-  return "DELETE FROM migration.step_intents WHERE revision = " + QuoteLiteral(revision.id) + ";\n";
+  const std::string of_revision = " WHERE revision = " + QuoteLiteral(revision.id) + ";\n";
+  return "DELETE FROM migration.step_intents" + of_revision + "DELETE FROM migration.backfills" +
+         of_revision;
 }
 
 std::string RecordAnnouncedSql(const RunSession& session, const StepTask& task,

@@ -24,8 +24,8 @@ absl::StatusOr<Intents> LoadIntents(pg::Connection& connection, const Revision& 
 // "INSERT INTO migration.step_intents ...;\n"
 std::string AnnounceSql(const RunSession& session, const StepTask& task, int number,
                         const std::string& statement);
-// "DELETE FROM migration.step_intents ...;\n": those of one statement, of a step, of a
-// revision.
+// "DELETE FROM migration.step_intents ...;\n": those of one statement, of a step, of a revision
+// together with what is known of its backfills.
 std::string ForgetSql(const StepTask& task, Direction direction, int number);
 std::string ForgetAllSql(const Revision& revision, int ordinal);
 std::string ForgetRevisionSql(const Revision& revision);

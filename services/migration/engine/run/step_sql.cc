@@ -44,6 +44,8 @@ std::string_view KindText(StepKind kind) {
       return "non_transactional";
     case StepKind::kPrivileged:
       return "privileged";
+    case StepKind::kBackfill:
+      return "backfill";
   }
   return "";
 }
@@ -160,10 +162,16 @@ std::string BeginUndoSql(const Revision& revision) {
 
 std::string RecordUndoSql(const RunSql& run, const Revision& revision, const Step& step,
                           std::string_view duration_ms) {
-  return absl::StrFormat("SELECT migration.record_undo(%s, %s, %s, %s, %d, %s, %s, %s);\n", run.run,
-                         run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service),
-                         step.ordinal, QuoteLiteral(step.name), QuoteLiteral(step.checksum),
-                         duration_ms);
+  std::string sql = absl::StrFormat(
+      "SELECT migration.record_undo(%s, %s, %s, %s, %d, %s, %s, %s);\n", run.run, run.actor,
+      QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
+      QuoteLiteral(step.name), QuoteLiteral(step.checksum), duration_ms);
+  if (step.kind == StepKind::kBackfill) {
+    sql +=
+        absl::StrFormat("DELETE FROM migration.backfills WHERE revision = %s AND ordinal = %d;\n",
+                        QuoteLiteral(revision.id), step.ordinal);
+  }
+  return sql;
 }
 
 std::string RecordChecksSql(const RunSql& run, const std::vector<VerificationResult>& checks) {
