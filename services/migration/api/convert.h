@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
 #include "lockstep/migration/v1/registry_service.pb.h"
 #include "services/migration/engine/graph.h"
@@ -27,6 +28,10 @@ v1::Run ToProto(const RunInfo& run);
 v1::RunEvent ToProto(const RunEvent& event);
 v1::Instance ToProto(const Instance& instance);
 v1::Archive ToProto(const ArchivedData& archived);
+v1::Freeze ToProto(const Freeze& freeze);
+v1::ReviewedPlan ToProto(const ReviewedPlan& plan);
+// INVALID_ARGUMENT (PLAN_INVALID), with fields below "reviewed_plan".
+absl::StatusOr<ReviewedPlan> FromProto(const v1::ReviewedPlan& message);
 
 // "transactional", "non-transactional", "privileged".
 std::string ToText(StepKind kind);

@@ -65,6 +65,11 @@ class SessionAhead {
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
                                                             std::string_view purpose);
 
+// The same to a ledger that this engine knows, ending its statements with the caller.
+// LEDGER_MISSING and such (CheckLedger).
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedgerSession(const EngineOptions& options,
+                                                                  const Context& context);
+
 // A connection that may change something: records itself (pid, backend start) in a transaction that
 // checks the lease, so that a successor can end it. LEASE_LOST.
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenRunnerSession(const EngineOptions& options,
