@@ -29,6 +29,7 @@ void AddStateCommands(CLI::App& app, Action& action);  // current heads history 
 void AddRunCommands(CLI::App& app, Action& action);    // plan upgrade downgrade stamp verify amend
 void AddLogCommands(CLI::App& app, Action& action);    // runs run logs watch cancel
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
+void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile

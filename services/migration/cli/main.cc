@@ -78,6 +78,7 @@ int Main(int argc, char** argv) {
   AddRunCommands(app, action);
   AddLogCommands(app, action);
   AddArchiveCommands(app, action);
+  AddFreezeCommands(app, action);
   AddFleetCommands(app, action);
   AddAuthorCommands(app, action);
   AddOrderCommands(app, action);
