@@ -95,7 +95,7 @@ absl::Status Frozen(const std::vector<Freeze>& open) {
   const Freeze& last = open.front();
   std::string others;
   if (open.size() > 1) {
-    others = absl::StrFormat(" (and %d more freezes, which end before)", open.size() - 1);
+    others = absl::StrFormat(" (and %d more that end before)", open.size() - 1);
   }
   return Error(absl::StatusCode::kFailedPrecondition, "FROZEN",
                "runs are held " + Describe(last) + others +
