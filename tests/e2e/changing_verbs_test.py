@@ -130,6 +130,62 @@ class Changing(unittest.TestCase):
         self.assertEqual(self.reason(self.lockstep("cancel", running, "--json", check=False)), "RUN_NOT_ACTIVE")
         self.assertEqual(self.lockstep("cancel", running, direct=True, check=False).returncode, USAGE)
 
+    def test_a_freeze_holds_runs_until_it_is_lifted_or_forced(self):
+        for direct in (False, True):
+            with self.subTest(direct=direct):
+                odd = self.lockstep("freeze", "--until", "soon", "--reason", "x", "--json", direct=direct, check=False)
+                self.assertEqual((odd.returncode, self.reason(odd)), (USAGE, "UNTIL_INVALID"))
+                past = self.lockstep("freeze", "--until", "2020-01-01T00:00:00Z", "--reason", "x", "--json",
+                                     direct=direct, check=False)
+                self.assertEqual((past.returncode, self.reason(past)), (USAGE, "FREEZE_END_OUT_OF_RANGE"))
+                done = self.lockstep("freeze", "--until", "2h", "--reason", "holiday sales", direct=direct)
+                self.assertRegex(done.stdout, rf"^runs are held until \d{{4}}-.{{14}} UTC, freeze {UUID}\n$")
+                held = self.lockstep("upgrade", "--json", direct=direct, check=False)
+                self.assertEqual((held.returncode, self.reason(held)), (BLOCKED, "FROZEN"))
+                self.assertIn("holiday sales", held.stderr)
+                self.assertEqual(self.lockstep("stamp", "head", direct=direct, check=False).returncode, BLOCKED)
+                self.assertRegex(self.lockstep("status", direct=direct).stdout, r"freeze +until .* holiday sales")
+                lifted = self.lockstep("freeze", "--lift", direct=direct)
+                self.assertIn("lifted freeze", lifted.stdout)
+                self.assertEqual(self.lockstep("freeze", "--lift", direct=direct).stdout,
+                                 "nothing to do: no freeze is open\n")
+        self.lockstep("freeze", "--until", "1d", "--reason", "audit", direct=True)
+        self.assertRegex(self.lockstep("upgrade", "--force-freeze", "hotfix").stdout, r"^done: 1 steps")
+        self.assertEqual(self.lockstep("downgrade", "base", check=False).returncode, BLOCKED)
+        self.assertRegex(self.lockstep("downgrade", "base", "--force-freeze", "back", direct=True).stdout,
+                         r"^done: 1 steps")
+        listed = json.loads(self.lockstep("freeze", "--list", "--json").stdout)["freezes"]
+        self.assertEqual([(freeze["reason"], freeze["is_open"]) for freeze in listed],
+                         [("audit", True), ("holiday sales", False), ("holiday sales", False)])
+        for flags in ((), ("--list", "--lift"), ("--until", "1h")):
+            self.assertEqual(self.lockstep("freeze", *flags, check=False).returncode, USAGE)
+
+    def test_a_reviewed_plan_runs_as_it_is_or_not_at_all(self):
+        self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id integer);", "DROP TABLE core.t_b;")
+        file = self.folder / "plan.json"
+        for direct in (False, True):
+            with self.subTest(direct=direct):
+                self.lockstep("plan", "head", "-o", file, direct=direct)
+                plan = json.loads(file.read_text())["plan"]
+                self.assertEqual([step["revision"] for step in plan["steps"]], ["aaaa", "bbbb"])
+                self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id bigint);", "DROP TABLE core.t_b;")
+                changed = self.lockstep("upgrade", "--plan", file, "--json", direct=direct, check=False)
+                self.assertEqual((changed.returncode, self.reason(changed)), (BLOCKED, "PLAN_CHANGED"))
+                self.assertIn("\n  changed: catalog bbbb step 1", changed.stderr)
+                self.assertEqual(self.suite.sql("SELECT count(*) FROM migration.applied_steps"), "0")
+                self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id integer);", "DROP TABLE core.t_b;")
+                other = self.lockstep("upgrade", "base", "--plan", file, "--json", direct=direct, check=False)
+                self.assertEqual((other.returncode, self.reason(other)), (USAGE, "TARGET_DIFFERS"))
+                wrong = self.lockstep("downgrade", "--plan", file, "--json", direct=direct, check=False)
+                self.assertEqual((wrong.returncode, self.reason(wrong)), (USAGE, "PLAN_INVALID"))
+                self.assertRegex(self.lockstep("upgrade", "--plan", file, direct=direct).stdout, r"^done: 2 steps")
+                self.lockstep("plan", "base", "--down", "-o", file, direct=direct)
+                self.assertRegex(self.lockstep("downgrade", "--plan", file, direct=direct).stdout, r"^done: 2 steps")
+        file.write_text(file.read_text().replace("bbbb", "cccc"))
+        edited = self.lockstep("downgrade", "--plan", file, "--json", check=False)
+        self.assertEqual((edited.returncode, self.reason(edited)), (USAGE, "PLAN_FILE_INVALID"))
+        self.assertEqual(self.lockstep("downgrade", check=False).returncode, USAGE)
+
     def test_a_failed_step_is_mended_and_the_running_server_goes_on(self):
         self.revision("bbbb", "aaaa", "CREATE TABLE core.t_b (id nosuchtype);", "DROP TABLE core.t_b;")
         failed = self.lockstep("upgrade", "--json", check=False)

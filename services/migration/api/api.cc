@@ -58,15 +58,15 @@ absl::StatusOr<std::optional<RunInfo>> FindEarlierRun(const Context& context, co
   if (ReasonOf(run.status()) == "RUN_NOT_FOUND") return std::optional<RunInfo>();
   RETURN_IF_ERROR(run.status());
   bool is_same = run->kind == body.kind && run->target == body.target;
-  if (is_same && run->kind == "downgrade") {
+  if (is_same && (run->kind == "downgrade" || run->kind == "upgrade")) {
     // A run without events had nothing to do, with these flags or with others.
     ASSIGN_OR_RETURN(const std::vector<RunEvent> first, engine.ReadEvents(context, run_id, 0, 1));
-    const auto asked =
-        nlohmann::json::parse(first.empty() ? "{}" : first[0].details, nullptr, false);
+    const auto asked = nlohmann::json::parse(first.empty() ? "" : first[0].details, nullptr, false);
     if (asked.is_object()) {
-      is_same =
-          asked.value("archive", body.archive) == body.archive &&
-          asked.value("allow_irreversible", body.allow_irreversible) == body.allow_irreversible;
+      is_same = asked.value("archive", false) == body.archive &&
+                asked.value("allow_irreversible", false) == body.allow_irreversible &&
+                asked.value("force_freeze", "") == body.force_freeze &&
+                asked.value("plan", "") == body.plan;
     }
   }
   if (is_same) return std::optional<RunInfo>(*std::move(run));

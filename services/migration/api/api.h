@@ -59,6 +59,12 @@ class Api final {
       const Context& context, const v1::RestoreArchiveRequest& request);
   [[nodiscard]] absl::StatusOr<v1::PurgeArchivesResponse> PurgeArchives(
       const Context& context, const v1::PurgeArchivesRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::Freeze> CreateFreeze(const Context& context,
+                                                        const v1::CreateFreezeRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListFreezesResponse> ListFreezes(
+      const Context& context, const v1::ListFreezesRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::LiftFreezeResponse> LiftFreeze(
+      const Context& context, const v1::LiftFreezeRequest& request);
 
  private:
   Engine& engine_;
@@ -71,12 +77,23 @@ class Api final {
 // INVALID_ARGUMENT (REQUEST_ID_INVALID).
 [[nodiscard]] absl::StatusOr<std::string> RunIdOfRequest(std::string_view request_id);
 
+// What Upgrade and Downgrade ask the engine for.
+struct AskedRun {
+  std::string target;  // of an upgrade never empty
+  RunOptions options;
+};
+// INVALID_ARGUMENT: REQUEST_ID_INVALID; PLAN_INVALID, TARGET_DIFFERS (of the reviewed plan).
+[[nodiscard]] absl::StatusOr<AskedRun> AskedOf(const v1::UpgradeRequest& request);
+[[nodiscard]] absl::StatusOr<AskedRun> AskedOf(const v1::DowngradeRequest& request);
+
 // What a request asks for, as far as its run remembers it.
 struct RunAsked {
   std::string kind;  // upgrade, downgrade, stamp, restore
   std::string target;
   bool archive = false;
   bool allow_irreversible = false;
+  std::string force_freeze = {};
+  std::string plan = {};  // fingerprint of the reviewed one; "" = none
 };
 // The run that an earlier request with this id started; nullopt when there is none.
 // INVALID_ARGUMENT (REQUEST_ID_REUSED) when that request asked for something else.

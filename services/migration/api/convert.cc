@@ -168,6 +168,7 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
     entry->set_what(blocker.what);
     entry->set_count(blocker.count);
   }
+  *message.mutable_reviewed_plan() = ToProto(Review(graph, report.plan, report.undos));
   return message;
 }
 
@@ -193,6 +194,9 @@ v1::GetStatusResponse ToProto(const EngineStatus& status) {
     }
   }
   if (status.last_run.has_value()) *message.mutable_last_run() = ToProto(*status.last_run);
+  for (const Freeze& freeze : status.open_freezes) {
+    *message.add_open_freezes() = ToProto(freeze);
+  }
   message.set_ledger_version(status.ledger_version);
   message.set_server_version(status.server_version);
   return message;
@@ -318,6 +322,22 @@ v1::Backfill ToProto(const BackfillInfo& backfill) {
   if (backfill.finished_at.has_value()) {
     *message.mutable_finish_time() = time::ToProto(*backfill.finished_at);
   }
+  return message;
+}
+
+v1::Freeze ToProto(const Freeze& freeze) {
+  v1::Freeze message;
+  message.set_name("freezes/" + freeze.id);
+  message.set_reason(freeze.reason);
+  message.set_actor(freeze.actor);
+  message.set_host(freeze.host);
+  *message.mutable_create_time() = time::ToProto(freeze.created_at);
+  *message.mutable_end_time() = time::ToProto(freeze.ends_at);
+  if (freeze.lifted_at.has_value()) {
+    *message.mutable_lift_time() = time::ToProto(*freeze.lifted_at);
+  }
+  message.set_lifted_by(freeze.lifted_by);
+  message.set_is_open(freeze.is_open);
   return message;
 }
 

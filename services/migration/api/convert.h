@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
 #include "lockstep/migration/v1/registry_service.pb.h"
 #include "services/migration/engine/graph.h"
@@ -28,6 +29,10 @@ v1::RunEvent ToProto(const RunEvent& event);
 v1::Instance ToProto(const Instance& instance);
 v1::Archive ToProto(const ArchivedData& archived);
 v1::Backfill ToProto(const BackfillInfo& backfill);
+v1::Freeze ToProto(const Freeze& freeze);
+v1::ReviewedPlan ToProto(const ReviewedPlan& plan);
+// INVALID_ARGUMENT (PLAN_INVALID), with fields below "reviewed_plan".
+absl::StatusOr<ReviewedPlan> FromProto(const v1::ReviewedPlan& message);
 
 // "transactional", "non-transactional", "privileged", "backfill".
 std::string ToText(StepKind kind);

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "common/context/context.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
 #include "lockstep/migration/v1/registry_service.pb.h"
+#include "services/migration/engine/run/reviewed_plan.h"
 
 namespace lockstep::cli {
 
@@ -37,6 +39,8 @@ struct RunRequest {
   std::string target;
   bool archive = false;
   bool allow_irreversible = false;
+  std::string force_freeze;                         // why it goes on in spite of freezes; "" = not
+  std::optional<migration::ReviewedPlan> reviewed;  // nothing but this runs
 };
 
 // Used by one thread.
@@ -69,6 +73,11 @@ class Backend {
       const pb::ListArchivesRequest& request) = 0;
   virtual absl::StatusOr<pb::RestoreArchiveResponse> RestoreArchive(const std::string& number) = 0;
   virtual absl::StatusOr<pb::PurgeArchivesResponse> PurgeArchives() = 0;
+  virtual absl::StatusOr<pb::Freeze> CreateFreeze(const pb::CreateFreezeRequest& request) = 0;
+  virtual absl::StatusOr<pb::ListFreezesResponse> ListFreezes(
+      const pb::ListFreezesRequest& request) = 0;
+  virtual absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(
+      const pb::LiftFreezeRequest& request) = 0;
   virtual absl::StatusOr<pb::ListInstancesResponse> ListInstances() = 0;
   virtual absl::StatusOr<bool> IsApplied(const std::string& service,
                                          const std::string& revision) = 0;

@@ -1,13 +1,18 @@
 // Changing the database: plan, upgrade, downgrade, stamp, verify, amend.
 #include <fstream>
 #include <iterator>
+#include <utility>
 
+#include "absl/time/clock.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/api/convert.h"
 #include "services/migration/cli/commands.h"
+#include "services/migration/cli/plan_file.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/failure.h"
+#include "services/migration/engine/run/lease.h"
 
 namespace lockstep::cli {
 namespace {
@@ -20,10 +25,39 @@ struct RunFlags {
   bool archive = false;
   bool allow_irreversible = false;
   bool exit_code = false;
+  std::string plan_file;  // plan: written; upgrade and downgrade: read
+  std::string force_freeze;
 };
 
 void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
   for (const std::string& warning : warnings) output.Progress("warning: " + warning);
+}
+
+// The plan as a file, for who reviews it and for the run that does nothing else.
+absl::Status KeepPlan(const Session& session, const Output& output, const pb::PlanResponse& plan,
+                      const std::string& path) {
+  PlanFile file;
+  ASSIGN_OR_RETURN(file.plan, migration::FromProto(plan.reviewed_plan()));
+  file.made_at = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()));
+  migration::EngineOptions options;
+  options.actor = session.options.actor;
+  file.made_by = migration::ActorOf(options);
+  RETURN_IF_ERROR(WritePlanFile(path, file));
+  output.Progress("wrote the plan to " + path + ", fingerprint " +
+                  migration::FingerprintOf(file.plan));
+  return absl::OkStatus();
+}
+
+void PrintSql(const pb::PlanResponse& plan, const Output& output) {
+  for (const auto& planned : plan.revisions()) {
+    for (const auto& step : planned.revision().steps()) {
+      output.Line("");
+      output.Line(output.Paint("-- " + planned.revision().id() + " step " +
+                                   std::to_string(step.ordinal()) + " " + step.step_name(),
+                               Colour::kDim));
+      output.Line(plan.direction() == pb::DIRECTION_DOWN ? step.down_sql() : step.up_sql());
+    }
+  }
 }
 
 int Plan(const Session& session, const Output& output, const RunFlags& flags) {
@@ -35,6 +69,10 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
   request.set_direction(flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP);
   auto plan = (*backend)->Plan(request);
   if (!plan.ok()) return Finish(plan.status(), output);
+  if (!flags.plan_file.empty()) {
+    const absl::Status kept = KeepPlan(session, output, *plan, flags.plan_file);
+    if (!kept.ok()) return Finish(kept, output);
+  }
   if (output.json()) {
     output.Json(*plan);
   } else if (plan->revisions().empty()) {
@@ -59,17 +97,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
     output.Table(
         {"#", "OWNER", "REVISION", "STEP", "PHASE", "KIND", "LOCK WAIT", "REVERSIBLE", "TITLE"},
         rows);
-    if (flags.with_sql) {
-      for (const auto& planned : plan->revisions()) {
-        for (const auto& step : planned.revision().steps()) {
-          output.Line("");
-          output.Line(output.Paint("-- " + planned.revision().id() + " step " +
-                                       std::to_string(step.ordinal()) + " " + step.step_name(),
-                                   Colour::kDim));
-          output.Line(flags.down ? step.down_sql() : step.up_sql());
-        }
-      }
-    }
+    if (flags.with_sql) PrintSql(*plan, output);
   }
   if (!output.json()) {
     for (const auto& blocker : plan->blockers()) {
@@ -104,21 +132,51 @@ int PrintScript(const Session& session, const Output& output, const RunFlags& fl
   return 0;
 }
 
-int Run(const Session& session, const Output& output, const RunFlags& flags) {
+// Reads --plan and settles the target: the plan's, or the one that was given, or head.
+absl::Status TakePlan(RunFlags& flags, RunRequest& request) {
+  if (!flags.plan_file.empty()) {
+    if (flags.with_sql)
+      return InvalidField("--plan", "FLAGS_CONFLICT", "--plan runs, --sql prints");
+    ASSIGN_OR_RETURN(PlanFile file, ReadPlanFile(flags.plan_file));
+    const bool is_down = file.plan.direction == migration::Direction::kDown;
+    if (is_down != flags.down) {
+      return InvalidField("--plan", "PLAN_INVALID",
+                          "it is the plan of " +
+                              std::string(is_down ? "a downgrade" : "an upgrade") +
+                              ", run it with: lockstep " + (is_down ? "downgrade" : "upgrade"));
+    }
+    if (!flags.target.empty() && flags.target != file.plan.target) {
+      return InvalidField("TARGET", "TARGET_DIFFERS",
+                          "the plan leads to " + file.plan.target + "; leave TARGET out");
+    }
+    flags.target = file.plan.target;
+    request.reviewed = std::move(file.plan);
+  }
+  if (!flags.target.empty()) return absl::OkStatus();
+  if (flags.down)
+    return InvalidField("TARGET", "TARGET_INVALID", "say where to go, or --plan FILE");
+  flags.target = "head";
+  return absl::OkStatus();
+}
+
+int Run(const Session& session, const Output& output, RunFlags flags) {
+  RunRequest request;
+  const absl::Status taken = TakePlan(flags, request);
+  if (!taken.ok()) return Finish(taken, output);
   if (flags.with_sql) return PrintScript(session, output, flags);
   if (!flags.from.empty()) {
     return Finish(InvalidField("--from", "FLAG_NEEDS_SQL", "--from goes with --sql"), output);
   }
   // An upgrade with nothing to do must not read a thousand files: the cache notices every change of
   // a file.
-  auto backend = session.Connect(/*use_cache=*/!flags.down);
+  auto backend = session.Connect(/*use_cache=*/!flags.down && !request.reviewed.has_value());
   if (!backend.ok()) return Finish(backend.status(), output);
   ShowWarnings((*backend)->Warnings(), output);
-  RunRequest request;
   request.direction = flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP;
   request.target = flags.target;
   request.archive = flags.archive;
   request.allow_irreversible = flags.allow_irreversible;
+  request.force_freeze = flags.force_freeze;
   pb::Run run;
   const absl::Status status = (*backend)->Run(
       request, [&](const pb::RunEvent& event) { output.Progress(Describe(event, output)); }, run);
@@ -215,6 +273,16 @@ int Amend(const Session& session, const Output& output, const AmendFlags& flags)
   return 0;
 }
 
+void AddReviewFlags(CLI::App* command, RunFlags& flags) {
+  command->add_option("--plan", flags.plan_file,
+                      "run what this file says (lockstep plan -o), or nothing; gives TARGET");
+  command
+      ->add_option("--force-freeze", flags.force_freeze,
+                   "go on in spite of open freezes, for this reason; recorded")
+      ->check(
+          [](const std::string& reason) { return std::string(reason.empty() ? "say why" : ""); });
+}
+
 void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
   auto* target = command->add_option("TARGET", flags.target,
                                      "head, base, a release (v2.2.2), a revision or unique prefix, "
@@ -223,6 +291,22 @@ void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
     return text.starts_with(kRelativeEscape) ? text.substr(kRelativeEscape.size()) : text;
   });
   if (is_required) target->required();
+}
+
+void AddAmend(CLI::App& app, Action& action) {
+  auto* amend =
+      app.add_subcommand("amend", "replaces the archived down script of an applied revision");
+  auto amend_flags = std::make_shared<AmendFlags>();
+  amend->add_option("REV", amend_flags->revision, "id, alias or unique prefix")->required();
+  amend->add_option("--down", amend_flags->file, "file with the new down script")->required();
+  amend->add_option("--reason", amend_flags->reason, "why; recorded")->required();
+  amend->add_option("--step", amend_flags->step,
+                    "ordinal of the step, when the revision has several");
+  amend->callback([&action, amend_flags] {
+    action = [amend_flags](const Session& session, const Output& output) {
+      return Amend(session, output, *amend_flags);
+    };
+  });
 }
 
 }  // namespace
@@ -244,11 +328,13 @@ void AddRunCommands(CLI::App& app, Action& action) {
   AddTarget(plan, *plan_flags, true);
   plan->add_flag("--down", plan_flags->down, "plan a downgrade");
   plan->add_flag("--sql", plan_flags->with_sql, "also print the SQL");
+  plan->add_option("-o,--output", plan_flags->plan_file,
+                   "also write the plan to this file, to be run with --plan");
   plan->add_flag("--exit-code", plan_flags->exit_code, "exit 4 when there is something to do");
 
   auto [upgrade, upgrade_flags] = add("upgrade", "applies what is missing of a target", Run);
-  upgrade_flags->target = "head";
   AddTarget(upgrade, *upgrade_flags, false);
+  AddReviewFlags(upgrade, *upgrade_flags);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,
@@ -256,7 +342,8 @@ void AddRunCommands(CLI::App& app, Action& action) {
 
   auto [downgrade, downgrade_flags] = add("downgrade", "undoes what a target does not have", Run);
   downgrade_flags->down = true;
-  AddTarget(downgrade, *downgrade_flags, true);
+  AddTarget(downgrade, *downgrade_flags, false);
+  AddReviewFlags(downgrade, *downgrade_flags);
   downgrade->add_flag("--archive", downgrade_flags->archive, "keep what the undo would destroy");
   downgrade->add_flag("--allow-irreversible", downgrade_flags->allow_irreversible,
                       "also undo what is declared irreversible, when its guard finds nothing");
@@ -277,19 +364,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   app.add_subcommand("verify", "checks every lasting invariant of what is applied")
       ->callback([&action] { action = Verify; });
 
-  auto* amend =
-      app.add_subcommand("amend", "replaces the archived down script of an applied revision");
-  auto amend_flags = std::make_shared<AmendFlags>();
-  amend->add_option("REV", amend_flags->revision, "id, alias or unique prefix")->required();
-  amend->add_option("--down", amend_flags->file, "file with the new down script")->required();
-  amend->add_option("--reason", amend_flags->reason, "why; recorded")->required();
-  amend->add_option("--step", amend_flags->step,
-                    "ordinal of the step, when the revision has several");
-  amend->callback([&action, amend_flags] {
-    action = [amend_flags](const Session& session, const Output& output) {
-      return Amend(session, output, *amend_flags);
-    };
-  });
+  AddAmend(app, action);
 }
 
 }  // namespace lockstep::cli

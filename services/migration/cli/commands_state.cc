@@ -188,6 +188,11 @@ int Status(const Session& session, const Output& output, bool exit_code) {
                      ? "held by " + status->lease().actor() + "@" + status->lease().host() +
                            " for run " + status->lease().run_id()
                      : std::string("free")));
+    for (const auto& freeze : status->open_freezes()) {
+      output.Line(output.Paint("freeze    ", Colour::kYellow) + "until " +
+                  TimeText(freeze.end_time()) + " UTC by " + freeze.actor() + ": " +
+                  freeze.reason());
+    }
     if (status->has_last_run()) {
       output.Line("last run  " + status->last_run().kind() + " " + status->last_run().target() +
                   ": " + pb::RunState_Name(status->last_run().state()).substr(10));

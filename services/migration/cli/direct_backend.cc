@@ -127,6 +127,16 @@ class DirectBackend final : public Backend {
   absl::StatusOr<pb::PurgeArchivesResponse> PurgeArchives() override {
     return api_.PurgeArchives(context_, pb::PurgeArchivesRequest());
   }
+  absl::StatusOr<pb::Freeze> CreateFreeze(const pb::CreateFreezeRequest& request) override {
+    return api_.CreateFreeze(context_, request);
+  }
+  absl::StatusOr<pb::ListFreezesResponse> ListFreezes(
+      const pb::ListFreezesRequest& request) override {
+    return api_.ListFreezes(context_, request);
+  }
+  absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(const pb::LiftFreezeRequest& request) override {
+    return api_.LiftFreeze(context_, request);
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     ASSIGN_OR_RETURN(const auto instances, engine_->Instances(context_));
     pb::ListInstancesResponse response;
@@ -146,6 +156,8 @@ class DirectBackend final : public Backend {
     options.run_id = migration::NewUuid();
     options.archive = request.archive;
     options.allow_irreversible = request.allow_irreversible;
+    options.force_freeze = request.force_freeze;
+    options.reviewed = request.reviewed;
     const auto report = request.direction == pb::DIRECTION_UP
                             ? engine_->Upgrade(context_, request.target, options, sink)
                             : engine_->Downgrade(context_, request.target, options, sink);

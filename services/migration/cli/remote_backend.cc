@@ -114,6 +114,16 @@ class RemoteBackend final : public Backend {
     return Call(*migration_, &pb::MigrationService::Stub::PurgeArchives, pb::PurgeArchivesRequest(),
                 kSlowCallTimeout);
   }
+  absl::StatusOr<pb::Freeze> CreateFreeze(const pb::CreateFreezeRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::CreateFreeze, request);
+  }
+  absl::StatusOr<pb::ListFreezesResponse> ListFreezes(
+      const pb::ListFreezesRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::ListFreezes, request);
+  }
+  absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(const pb::LiftFreezeRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::LiftFreeze, request);
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     return Call(*registry_, &pb::RegistryService::Stub::ListInstances, pb::ListInstancesRequest());
   }
@@ -202,6 +212,10 @@ class RemoteBackend final : public Backend {
       pb::UpgradeRequest upgrade;
       upgrade.set_target(request.target);
       upgrade.set_request_id(migration::NewUuid());
+      upgrade.set_force_freeze_reason(request.force_freeze);
+      if (request.reviewed.has_value()) {
+        *upgrade.mutable_reviewed_plan() = migration::ToProto(*request.reviewed);
+      }
       ASSIGN_OR_RETURN(pb::UpgradeResponse response,
                        Call(*migration_, &pb::MigrationService::Stub::Upgrade, upgrade));
       return response.run();
@@ -211,6 +225,10 @@ class RemoteBackend final : public Backend {
     downgrade.set_archive(request.archive);
     downgrade.set_allow_irreversible(request.allow_irreversible);
     downgrade.set_request_id(migration::NewUuid());
+    downgrade.set_force_freeze_reason(request.force_freeze);
+    if (request.reviewed.has_value()) {
+      *downgrade.mutable_reviewed_plan() = migration::ToProto(*request.reviewed);
+    }
     ASSIGN_OR_RETURN(pb::DowngradeResponse response,
                      Call(*migration_, &pb::MigrationService::Stub::Downgrade, downgrade));
     return response.run();

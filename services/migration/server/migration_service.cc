@@ -94,11 +94,9 @@ grpc::ServerUnaryReactor* MigrationService::Upgrade(grpc::CallbackServerContext*
   return runner_.Unary(context, request, response,
                        [this](const rpc::Call& call,
                               const v1::UpgradeRequest& in) -> absl::StatusOr<v1::UpgradeResponse> {
-                         RunOptions options;
-                         ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
-                         const std::string target = in.target().empty() ? "head" : in.target();
-                         const absl::StatusOr<RunInfo> run =
-                             runs_.Start(call.context(), Direction::kUp, target, options);
+                         ASSIGN_OR_RETURN(const AskedRun asked, AskedOf(in));
+                         const absl::StatusOr<RunInfo> run = runs_.Start(
+                             call.context(), Direction::kUp, asked.target, asked.options);
                          if (!run.ok()) return AtField(run.status(), "target");
                          v1::UpgradeResponse out;
                          *out.mutable_run() = ToProto(*run);
@@ -113,12 +111,9 @@ grpc::ServerUnaryReactor* MigrationService::Downgrade(grpc::CallbackServerContex
       context, request, response,
       [this](const rpc::Call& call,
              const v1::DowngradeRequest& in) -> absl::StatusOr<v1::DowngradeResponse> {
-        RunOptions options;
-        ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
-        options.archive = in.archive();
-        options.allow_irreversible = in.allow_irreversible();
+        ASSIGN_OR_RETURN(const AskedRun asked, AskedOf(in));
         const absl::StatusOr<RunInfo> run =
-            runs_.Start(call.context(), Direction::kDown, in.target(), options);
+            runs_.Start(call.context(), Direction::kDown, asked.target, asked.options);
         if (!run.ok()) return AtField(run.status(), "target");
         v1::DowngradeResponse out;
         *out.mutable_run() = ToProto(*run);
@@ -259,6 +254,24 @@ grpc::ServerUnaryReactor* MigrationService::PurgeArchives(grpc::CallbackServerCo
                                                           v1::PurgeArchivesResponse* response) {
   return runner_.Unary(context, request, response, WithNewest(engines_, &Api::PurgeArchives),
                        kSlow);
+}
+
+grpc::ServerUnaryReactor* MigrationService::CreateFreeze(grpc::CallbackServerContext* context,
+                                                         const v1::CreateFreezeRequest* request,
+                                                         v1::Freeze* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::CreateFreeze));
+}
+
+grpc::ServerUnaryReactor* MigrationService::ListFreezes(grpc::CallbackServerContext* context,
+                                                        const v1::ListFreezesRequest* request,
+                                                        v1::ListFreezesResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListFreezes));
+}
+
+grpc::ServerUnaryReactor* MigrationService::LiftFreeze(grpc::CallbackServerContext* context,
+                                                       const v1::LiftFreezeRequest* request,
+                                                       v1::LiftFreezeResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::LiftFreeze));
 }
 
 }  // namespace lockstep::migration

@@ -81,6 +81,15 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* PurgeArchives(grpc::CallbackServerContext* context,
                                           const v1::PurgeArchivesRequest* request,
                                           v1::PurgeArchivesResponse* response) override;
+  grpc::ServerUnaryReactor* CreateFreeze(grpc::CallbackServerContext* context,
+                                         const v1::CreateFreezeRequest* request,
+                                         v1::Freeze* response) override;
+  grpc::ServerUnaryReactor* ListFreezes(grpc::CallbackServerContext* context,
+                                        const v1::ListFreezesRequest* request,
+                                        v1::ListFreezesResponse* response) override;
+  grpc::ServerUnaryReactor* LiftFreeze(grpc::CallbackServerContext* context,
+                                       const v1::LiftFreezeRequest* request,
+                                       v1::LiftFreezeResponse* response) override;
 
  private:
   absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> OpenWatch(

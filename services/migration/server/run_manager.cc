@@ -74,12 +74,15 @@ absl::StatusOr<RunInfo> RunManager::Start(const Context& context, Direction dire
                                           const std::string& target, const RunOptions& run) {
   // Before the search: of two equal requests at the same time the second finds the first one's run.
   absl::MutexLock thread_lock(&thread_mu_);
-  ASSIGN_OR_RETURN(std::optional<RunInfo> earlier,
-                   FindEarlierRun(context, *engines_.Known(), run.run_id,
-                                  {.kind = direction == Direction::kUp ? "upgrade" : "downgrade",
-                                   .target = target,
-                                   .archive = run.archive,
-                                   .allow_irreversible = run.allow_irreversible}));
+  ASSIGN_OR_RETURN(
+      std::optional<RunInfo> earlier,
+      FindEarlierRun(context, *engines_.Known(), run.run_id,
+                     {.kind = direction == Direction::kUp ? "upgrade" : "downgrade",
+                      .target = target,
+                      .archive = run.archive,
+                      .allow_irreversible = run.allow_irreversible,
+                      .force_freeze = run.force_freeze,
+                      .plan = run.reviewed.has_value() ? FingerprintOf(*run.reviewed) : ""}));
   if (earlier.has_value()) return *std::move(earlier);
   RETURN_IF_ERROR(AwaitIdle(context));
   ASSIGN_OR_RETURN(std::shared_ptr<Engine> engine, engines_.Fresh());

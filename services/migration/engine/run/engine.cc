@@ -9,20 +9,19 @@
 #include "absl/time/clock.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/amendment.h"
 #include "services/migration/engine/run/bootstrap.h"
+#include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_runner.h"
-#include "services/migration/engine/run/registry.h"
 #include "services/migration/engine/run/run.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/script_renderer.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/verifier.h"
-#include "services/migration/engine/target.h"
 
 namespace lockstep::migration {
 namespace {
@@ -50,9 +49,12 @@ class Reader {
 };
 
 RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions& run) {
-  return {.kind = std::move(kind),
-          .target = std::string(target),
-          .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
+  RunRequest request{.kind = std::move(kind),
+                     .target = std::string(target),
+                     .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
+  if (!run.force_freeze.empty()) request.details["force_freeze"] = run.force_freeze;
+  if (run.reviewed.has_value()) request.details["plan"] = FingerprintOf(*run.reviewed);
+  return request;
 }
 
 // The report of a run that found nothing to do before it took the lease.
@@ -138,6 +140,7 @@ absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
   ASSIGN_OR_RETURN(status.lease, LoadLease(*reader));
   ASSIGN_OR_RETURN(std::vector<RunInfo> runs, LoadRuns(*reader, 1, ""));
   if (!runs.empty()) status.last_run = std::move(runs.front());
+  ASSIGN_OR_RETURN(status.open_freezes, LoadOpenFreezes(*reader));
   status.ledger_version = LedgerVersion();
   status.server_version = reader->server_version();
   return status;
@@ -172,14 +175,7 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     return report;
   }
   ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
-  for (const PlanItem& item : report.plan.items) {
-    const Revision& revision = graph_.at(item.position);
-    for (const std::size_t index : item.steps) {
-      const int ordinal = revision.steps[index].ordinal;
-      ASSIGN_OR_RETURN(Script undo, LoadArchivedScript(*reader, revision.id, ordinal, "down"));
-      report.undos[{revision.id, ordinal}] = std::move(undo);
-    }
-  }
+  ASSIGN_OR_RETURN(report.undos, LoadUndos(*reader, graph_, report.plan));
   ASSIGN_OR_RETURN(const auto found,
                    FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
   for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
@@ -242,6 +238,7 @@ absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_vi
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, ledger.applied, target));
+  RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
   const RunRequest request = RequestOf("upgrade", target, run);
   ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan, run));
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
@@ -257,7 +254,9 @@ absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_
   ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, ledger.applied, target));
   RunRequest request = RequestOf("downgrade", target, run);
-  request.details = {{"archive", run.archive}, {"allow_irreversible", run.allow_irreversible}};
+  request.details["archive"] = run.archive;
+  request.details["allow_irreversible"] = run.allow_irreversible;
+  RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
   ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan, run));
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
@@ -271,9 +270,12 @@ absl::StatusOr<RunReport> Engine::Stamp(const Context& context, std::string_view
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
   RETURN_IF_ERROR(PlanUpgrade(graph_, state, target).status());
-  return RunUnderLease(
-      context, options_, graph_, RequestOf("stamp", target, run), reader.Release(), sink,
-      [&](RunSession& session, RunReport& report) { return RunStamp(session, target, report); });
+  RETURN_IF_ERROR(MayRunNow(*reader, ""));
+  return RunUnderLease(context, options_, graph_, RequestOf("stamp", target, run), reader.Release(),
+                       sink, [&](RunSession& session, RunReport& report) -> absl::Status {
+                         RETURN_IF_ERROR(MayBegin(session));
+                         return RunStamp(session, target, report);
+                       });
 }
 
 absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& sink) {
@@ -330,64 +332,6 @@ absl::StatusOr<std::string> Engine::UpgradeScript(std::string_view target,
 absl::StatusOr<std::string> Engine::DowngradeScript(std::string_view target,
                                                     const ScriptOptions& script) const {
   return RenderDowngrade(graph_, target, script);
-}
-
-absl::StatusOr<Instance> Engine::Register(const Context& context, const RegisterOptions& instance) {
-  RegisterOptions resolved = instance;
-  if (!instance.required_revision.empty()) {
-    // A revision that only a newer folder has is a fact too: the instance waits until it is there.
-    const auto position = ResolveRevision(graph_, instance.required_revision);
-    if (position.ok()) resolved.required_revision = graph_.at(*position).id;
-  }
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return RegisterInstance(*reader, resolved);
-}
-
-absl::StatusOr<Instance> Engine::Heartbeat(const Context& context, std::string_view instance_id,
-                                           absl::Duration ttl) {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return RenewInstance(*reader, instance_id, ttl);
-}
-
-absl::Status Engine::Deregister(const Context& context, std::string_view instance_id) {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return RemoveInstance(*reader, instance_id);
-}
-
-absl::StatusOr<std::vector<Instance>> Engine::Instances(const Context& context) const {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  return LoadInstances(*reader);
-}
-
-absl::StatusOr<bool> Engine::IsApplied(const Context& context, std::string_view service,
-                                       std::string_view revision) const {
-  if (!IsService(service)) return UnknownService("service");
-  std::vector<std::string> wanted;
-  if (revision.empty()) {
-    for (const std::size_t head : graph_.Heads(graph_.OfService(service))) {
-      wanted.push_back(graph_.at(head).id);
-    }
-  } else {
-    ASSIGN_OR_RETURN(const std::size_t position, ResolveRevision(graph_, revision));
-    if (graph_.at(position).service != service) {
-      return Error(absl::StatusCode::kNotFound, "TARGET_UNKNOWN",
-                   graph_.at(position).id + " is a revision of " + graph_.at(position).service +
-                       ", not of " + std::string(service))
-          .With("target", revision);
-    }
-    wanted.push_back(graph_.at(position).id);
-  }
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  RETURN_IF_ERROR(CheckLedger(*reader));
-  ASSIGN_OR_RETURN(pg::Result rows,
-                   reader->Query("SELECT count(*) AS n FROM migration.applied_revisions"
-                                 " WHERE revision = ANY ($1::text[])",
-                                 pg::ArrayLiteral(wanted)));
-  return rows[0].Get<std::int64_t>("n") == static_cast<std::int64_t>(wanted.size());
 }
 
 }  // namespace lockstep::migration

@@ -25,6 +25,8 @@
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/events.h"
 #include "services/migration/engine/run/failure.h"
+#include "services/migration/engine/run/freeze.h"
+#include "services/migration/engine/run/reviewed_plan.h"
 
 namespace lockstep::migration {
 
@@ -126,6 +128,7 @@ struct EngineStatus {
   std::string history_problem;       // "" or what CheckHistory says
   LeaseInfo lease;
   std::optional<RunInfo> last_run;
+  std::vector<Freeze> open_freezes;  // the one that ends last first
   int ledger_version = 0;
   int server_version = 0;  // 150018
 };
@@ -171,7 +174,7 @@ struct PlanReport {
   // What the ledger has of the revisions of the plan, by id.
   std::map<std::string, LedgerRevision> applied;
   // Going down: the archived scripts that would run, by revision id and ordinal of the step.
-  std::map<std::pair<std::string, int>, Script> undos;
+  UndoScripts undos;
 };
 
 struct RunOptions {
@@ -181,6 +184,8 @@ struct RunOptions {
   bool allow_irreversible = false;
   bool verify = true;              // check verifications of what was touched, at the end
   bool record_when_empty = false;  // also a run with nothing to do gets its line in the ledger
+  std::string force_freeze = {};   // why it goes on in spite of freeze windows; "" = they hold it
+  std::optional<ReviewedPlan> reviewed = {};  // nothing but this runs (PLAN_CHANGED)
 };
 
 struct ArchivedData {
@@ -340,7 +345,7 @@ class Engine {
   // Applies what is missing of `target`. A cancelled context stops before the next step and cancels
   // the running one. Reasons: LEASE_HELD, LEASE_LOST, STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED,
   // EXPECTATION_FAILED, VERIFICATION_FAILED (the steps stay applied), PRIVILEGED_STEP_PENDING,
-  // COMMIT_OUTCOME_UNKNOWN.
+  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED.
   [[nodiscard]] absl::StatusOr<RunReport> Upgrade(const Context& context, std::string_view target,
                                                   const RunOptions& run, EventSink& sink);
   // Undoes what `target` has not. Further reasons: GUARD_REFUSED, IRREVERSIBLE, ARCHIVE_FORBIDDEN,
@@ -374,6 +379,12 @@ class Engine {
   // At most so many rows a second in the backfills of the run; 0 = no limit. Errors as above.
   [[nodiscard]] absl::StatusOr<RunInfo> LimitRun(const Context& context, std::string_view run_id,
                                                  int rows_per_second);
+  // Freeze windows; errors as in freeze_ledger.h.
+  [[nodiscard]] absl::StatusOr<Freeze> CreateFreeze(const Context& context,
+                                                    const FreezeOptions& freeze);
+  [[nodiscard]] absl::StatusOr<std::vector<Freeze>> ListFreezes(const Context& context, int limit,
+                                                                std::string_view before = "") const;
+  [[nodiscard]] absl::StatusOr<Freeze> LiftFreeze(const Context& context, std::string_view id);
   // Drops archives past their expiry; returns how many.
   [[nodiscard]] absl::StatusOr<int> PurgeArchives(const Context& context);
 

@@ -76,7 +76,7 @@ absl::StatusOr<RunInfo> Ask(pg::Connection& connection, std::string_view run_id,
 
 absl::StatusOr<std::vector<BackfillInfo>> Engine::ListBackfills(const Context& context,
                                                                 int limit) const {
-  ASSIGN_OR_RETURN(const auto connection, OpenLedger(options_, context));
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
   ASSIGN_OR_RETURN(pg::Result rows, connection->Query(kBackfills, limit));
   std::vector<BackfillInfo> backfills;
   for (const pg::Row row : rows) backfills.push_back(InfoOf(row));
@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<BackfillInfo>> Engine::ListBackfills(const Context& c
 
 absl::StatusOr<RunInfo> Engine::ControlRun(const Context& context, std::string_view run_id,
                                            std::string_view wish) {
-  ASSIGN_OR_RETURN(const auto connection, OpenLedger(options_, context));
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
   return Ask(*connection, run_id, "control", wish);
 }
 
@@ -94,7 +94,7 @@ absl::StatusOr<RunInfo> Engine::LimitRun(const Context& context, std::string_vie
   if (rows_per_second < 0) {
     return InvalidField("rows_per_second", "OUT_OF_RANGE", "must be 0 or more; 0 is no limit");
   }
-  ASSIGN_OR_RETURN(const auto connection, OpenLedger(options_, context));
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
   return Ask(*connection, run_id, "rows_per_second", rows_per_second);
 }
 

@@ -22,6 +22,8 @@ constexpr std::array kReasons = {
     ReasonClass{"VERIFICATION_BLOCKED", ExitClass::kBlocked},
     ReasonClass{"LEASE_HELD", ExitClass::kBlocked},
     ReasonClass{"RUN_IN_PROGRESS", ExitClass::kBlocked},
+    ReasonClass{"FROZEN", ExitClass::kBlocked},
+    ReasonClass{"PLAN_CHANGED", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
     ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},

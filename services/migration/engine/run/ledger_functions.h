@@ -8,5 +8,7 @@ namespace lockstep::migration {
 
 std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
+// Version 4: the table of freeze windows.
+std::string_view LedgerFreezes();
 
 }  // namespace lockstep::migration

@@ -214,7 +214,7 @@ ALTER TABLE migration.archives
     ADD COLUMN IF NOT EXISTS restored_by_run uuid;
 )sql";
 
-// Version 4: backfills, and what people ask of a run while it works.
+// Version 5: backfills, and what people ask of a run while it works.
 constexpr std::string_view kBackfills = R"sql(
 CREATE TABLE migration.backfills (
     revision text NOT NULL,
@@ -266,7 +266,8 @@ ALTER TABLE migration.runs
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
     static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
-    return std::vector<std::string_view>{version_1, LedgerFunctions2(), kRestored, kBackfills};
+    return std::vector<std::string_view>{version_1, LedgerFunctions2(), kRestored, LedgerFreezes(),
+                                         kBackfills};
   }();
   return upgrades;
 }

@@ -12,7 +12,9 @@
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
+#include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/step_intents.h"
@@ -77,8 +79,8 @@ bool IsOneTransaction(const StepTask& task) {
 absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
                      RunReport& report) {
   Killpoint("step_begin");
-  RETURN_IF_ERROR(MayGoOn(session));
   RETURN_IF_ERROR(AwaitResumption(session));
+  RETURN_IF_ERROR(MayBegin(session));
   session.in_flight = InFlight{.text = task.text()};
   if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
@@ -131,7 +133,7 @@ bool WasBegun(const AppliedState& state, const Revision& revision, int ordinal) 
 
 // What a step left that was begun outside of a transaction and never done.
 absl::Status ClearBegun(RunSession& session, const Revision& revision, const Step& step) {
-  RETURN_IF_ERROR(MayGoOn(session));
+  RETURN_IF_ERROR(MayBegin(session));
   const StepTask task{
       .revision = revision, .step = step, .direction = Direction::kDown, .script = step.up};
   session.in_flight = InFlight{.text = task.text(), .otherwise = " is not finished"};
@@ -212,6 +214,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
                         RunReport& report) {
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(session.graph, state, target));
+  RETURN_IF_ERROR(CheckReviewed(session.connection, session.graph, state, plan, run));
+  session.force_freeze = run.force_freeze;
   ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
   Killpoint("planned");
   report.heads = HeadsOf(session.graph, state);
@@ -219,6 +223,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     report.nothing_to_do = left.runs.empty() || !run.verify;
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
+  RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   Touched touched;
@@ -254,6 +259,8 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
                           RunReport& report) {
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
   ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(session.graph, state, target));
+  RETURN_IF_ERROR(CheckReviewed(session.connection, session.graph, state, plan, run));
+  session.force_freeze = run.force_freeze;
   ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
   Killpoint("planned");
   report.heads = HeadsOf(session.graph, state);
@@ -261,6 +268,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     report.nothing_to_do = left.runs.empty() || !run.verify;
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
+  RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);

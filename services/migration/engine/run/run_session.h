@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,9 @@ struct RunSession {
   // Checksum of the script with which an up step failed last, by (revision, ordinal).
   std::map<std::pair<std::string, int>, std::string> failed_checksums = {};
   std::optional<InFlight> in_flight = std::nullopt;
+  // Why the run goes on in spite of freeze windows; "" = they hold it (freeze_ledger.h).
+  std::string force_freeze = {};
+  std::set<std::string> forced_freezes = {};  // ids of those that it has told
 };
 
 // One step to run in one direction.

@@ -73,6 +73,15 @@ absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions&
   return Open(options, options.database_url, purpose);
 }
 
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedgerSession(const EngineOptions& options,
+                                                                  const Context& context) {
+  RETURN_IF_ERROR(context.Check());
+  ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
+  connection->SetIoDeadline(context.deadline());
+  RETURN_IF_ERROR(CheckLedger(*connection));
+  return connection;
+}
+
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenRunnerSession(const EngineOptions& options,
                                                                   const LeaseKey& key,
                                                                   std::string_view purpose) {
@@ -94,15 +103,6 @@ absl::Status ResetSession(pg::Connection& connection) {
           std::string("RESET ROLE; RESET ALL; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; ") +
           kSetup)
       .status();
-}
-
-absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedger(const EngineOptions& options,
-                                                           const Context& context) {
-  RETURN_IF_ERROR(context.Check());
-  ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
-  connection->SetIoDeadline(context.deadline());
-  RETURN_IF_ERROR(CheckLedger(*connection));
-  return connection;
 }
 
 absl::Status CheckLedger(pg::Connection& connection) {

@@ -65,9 +65,10 @@ class SessionAhead {
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
                                                             std::string_view purpose);
 
-// The same for a caller that only has until its deadline, to a ledger that this engine knows.
-absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedger(const EngineOptions& options,
-                                                           const Context& context);
+// The same to a ledger that this engine knows, ending its statements with the caller.
+// LEDGER_MISSING and such (CheckLedger).
+absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedgerSession(const EngineOptions& options,
+                                                                  const Context& context);
 
 // A connection that may change something: records itself (pid, backend start) in a transaction that
 // checks the lease, so that a successor can end it. LEASE_LOST.

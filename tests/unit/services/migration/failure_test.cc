@@ -28,6 +28,14 @@ TEST(ExitClassOfTest, IsTheSameForARunThatTheLedgerTellsOf) {
   EXPECT_EQ(ExitClassOf(AsTheLedgerTells(lost)), ExitClass::kUnreachable);
 }
 
+TEST(ExitClassOfTest, AHeldRunAndAChangedPlanAreBlocked) {
+  for (const char* reason : {"FROZEN", "PLAN_CHANGED"}) {
+    EXPECT_EQ(ExitClassOf(Error(absl::StatusCode::kFailedPrecondition, reason, "no")),
+              ExitClass::kBlocked)
+        << reason;
+  }
+}
+
 TEST(ExitClassOfTest, TellsWhatADatabaseRefuses) {
   pg::Diagnostics diagnostics;
   diagnostics.sqlstate = "42501";
