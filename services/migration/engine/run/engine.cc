@@ -22,6 +22,7 @@
 #include "services/migration/engine/run/script_renderer.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/verifier.h"
+#include "services/migration/engine/run/whereabouts.h"
 #include "services/migration/engine/target.h"
 
 namespace lockstep::migration {
@@ -50,9 +51,13 @@ class Reader {
 };
 
 RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions& run) {
-  return {.kind = std::move(kind),
-          .target = std::string(target),
-          .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
+  RunRequest request{.kind = std::move(kind),
+                     .target = std::string(target),
+                     .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
+  for (const HolderKind named : run.cancel_blockers) {
+    request.details["cancel_blockers"].push_back(std::string(ToText(named)));
+  }
+  return request;
 }
 
 // The report of a run that found nothing to do before it took the lease.
@@ -138,6 +143,12 @@ absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
   ASSIGN_OR_RETURN(status.lease, LoadLease(*reader));
   ASSIGN_OR_RETURN(std::vector<RunInfo> runs, LoadRuns(*reader, 1, ""));
   if (!runs.empty()) status.last_run = std::move(runs.front());
+  if (status.last_run.has_value() && status.last_run->state == RunState::kRunning) {
+    ASSIGN_OR_RETURN(status.waits_for, LoadWaitsFor(*reader, status.last_run->id));
+  }
+  ASSIGN_OR_RETURN(const Whereabouts where, LookAround(*reader));
+  status.runner_problem = where.refusal;
+  status.runner_is_superuser = where.is_superuser;
   status.ledger_version = LedgerVersion();
   status.server_version = reader->server_version();
   return status;
@@ -147,43 +158,6 @@ absl::StatusOr<std::vector<HistoryEntry>> Engine::History(const Context& context
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   RETURN_IF_ERROR(CheckLedger(*reader));
   return LoadHistory(*reader, limit);
-}
-
-absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction direction,
-                                           std::string_view target) const {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
-  PlanReport report;
-  ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*reader, graph_, state));
-  for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
-  if (direction == Direction::kUp) {
-    ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
-    for (const PlanItem& item : report.plan.items) {
-      const Revision& revision = graph_.at(item.position);
-      for (const std::size_t index : item.steps) {
-        const Step& step = revision.steps[index];
-        if (step.kind != StepKind::kPrivileged || !options_.admin_url.empty()) continue;
-        report.blockers.push_back({.kind = "privileged",
-                                   .revision = revision.id,
-                                   .what = "step " + step.name + " needs an administrator",
-                                   .count = 1});
-      }
-    }
-    return report;
-  }
-  ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
-  for (const PlanItem& item : report.plan.items) {
-    const Revision& revision = graph_.at(item.position);
-    for (const std::size_t index : item.steps) {
-      const int ordinal = revision.steps[index].ordinal;
-      ASSIGN_OR_RETURN(Script undo, LoadArchivedScript(*reader, revision.id, ordinal, "down"));
-      report.undos[{revision.id, ordinal}] = std::move(undo);
-    }
-  }
-  ASSIGN_OR_RETURN(const auto found,
-                   FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
-  for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
-  return report;
 }
 
 absl::StatusOr<std::vector<RunInfo>> Engine::ListRuns(const Context& context, int limit,
@@ -257,7 +231,8 @@ absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_
   ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, ledger.applied, target));
   RunRequest request = RequestOf("downgrade", target, run);
-  request.details = {{"archive", run.archive}, {"allow_irreversible", run.allow_irreversible}};
+  request.details["archive"] = run.archive;
+  request.details["allow_irreversible"] = run.allow_irreversible;
   ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan, run));
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,

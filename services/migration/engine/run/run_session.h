@@ -1,9 +1,12 @@
 // What every part of a run works with.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/attendant.h"
 #include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
@@ -24,6 +28,9 @@ struct InFlight {
   std::string text;
   std::string otherwise = " was rolled back";  // what became of it unless it is done
 };
+
+// Names of relations: "schema.name".
+using RelationNames = std::set<std::string, std::less<>>;
 
 struct RunSession {
   const Context& context;
@@ -37,7 +44,21 @@ struct RunSession {
   // Checksum of the script with which an up step failed last, by (revision, ordinal).
   std::map<std::pair<std::string, int>, std::string> failed_checksums = {};
   std::optional<InFlight> in_flight = std::nullopt;
+  // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
+  std::set<HolderKind> cancel_blockers = {};
+  // The relations that were there before this run, as LoadWasThere() found them;
+  // nullopt: not looked yet.
+  std::optional<RelationNames> was_there = std::nullopt;
 };
+
+// Which relations there are now, without the server's own and the ledger's.
+absl::StatusOr<RelationNames> LoadRelationNames(pg::Connection& connection);
+
+// What a run makes itself after this nobody else uses yet, so no step has to look who holds it. To
+// be called again when a step may have renamed something.
+absl::Status LoadWasThere(RunSession& session);
+// True for everything until LoadWasThere() was called.
+bool WasThere(const RunSession& session, std::string_view relation);
 
 // One step to run in one direction.
 struct StepTask {
