@@ -2,8 +2,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
+#include "absl/status/statusor.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
 #include "lockstep/migration/v1/registry_service.pb.h"
 #include "services/migration/engine/graph.h"
@@ -27,6 +30,12 @@ v1::Run ToProto(const RunInfo& run);
 v1::RunEvent ToProto(const RunEvent& event);
 v1::Instance ToProto(const Instance& instance);
 v1::Archive ToProto(const ArchivedData& archived);
+
+// INVALID_ARGUMENT (BLOCKER_CLASS_INVALID) on "cancel_blockers" for a class that is not known.
+absl::StatusOr<std::set<HolderKind>> FromProto(
+    const google::protobuf::RepeatedField<int>& cancel_blockers);
+// The class of a name such as "idle_in_transaction"; UNSPECIFIED for any other text.
+v1::BlockerClass BlockerClassOf(std::string_view name);
 
 // "transactional", "non-transactional", "privileged".
 std::string ToText(StepKind kind);

@@ -37,6 +37,7 @@ struct RunRequest {
   std::string target;
   bool archive = false;
   bool allow_irreversible = false;
+  std::vector<pb::BlockerClass> cancel_blockers;
 };
 
 // Used by one thread.

@@ -4,6 +4,7 @@
 
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/api/convert.h"
 #include "services/migration/cli/commands.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
@@ -20,10 +21,19 @@ struct RunFlags {
   bool archive = false;
   bool allow_irreversible = false;
   bool exit_code = false;
+  std::vector<std::string> cancel_blockers;
 };
 
 void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
   for (const std::string& warning : warnings) output.Progress("warning: " + warning);
+}
+
+void ShowNotes(const pb::PlanResponse& plan, const Output& output) {
+  for (const auto& note : plan.notes()) {
+    const std::string where =
+        note.revision().empty() ? "" : " " + note.revision() + " " + note.step_name();
+    output.Line(output.Paint("note", Colour::kYellow) + where + ": " + note.what());
+  }
 }
 
 int Plan(const Session& session, const Output& output, const RunFlags& flags) {
@@ -78,6 +88,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
                   blocker.what() +
                   (blocker.count() > 0 ? " (" + std::to_string(blocker.count()) + ")" : ""));
     }
+    ShowNotes(*plan, output);
   }
   return flags.exit_code && !plan->revisions().empty()
              ? static_cast<int>(migration::ExitClass::kPending)
@@ -119,6 +130,9 @@ int Run(const Session& session, const Output& output, const RunFlags& flags) {
   request.target = flags.target;
   request.archive = flags.archive;
   request.allow_irreversible = flags.allow_irreversible;
+  for (const std::string& name : flags.cancel_blockers) {
+    request.cancel_blockers.push_back(migration::BlockerClassOf(name));
+  }
   pb::Run run;
   const absl::Status status = (*backend)->Run(
       request, [&](const pb::RunEvent& event) { output.Progress(Describe(event, output)); }, run);
@@ -206,6 +220,16 @@ void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
   if (is_required) target->required();
 }
 
+void AddCancelBlockers(CLI::App* command, RunFlags& flags) {
+  command
+      ->add_option("--cancel-blockers", flags.cancel_blockers,
+                   "break off whoever holds what a step needs for longer than its lock timeout and "
+                   "is of one of these classes: ordinary, idle_in_transaction, dump, "
+                   "wraparound_vacuum; default: wait for everybody")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"ordinary", "idle_in_transaction", "dump", "wraparound_vacuum"}));
+}
+
 }  // namespace
 
 void AddRunCommands(CLI::App& app, Action& action) {
@@ -230,6 +254,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   auto [upgrade, upgrade_flags] = add("upgrade", "applies what is missing of a target", Run);
   upgrade_flags->target = "head";
   AddTarget(upgrade, *upgrade_flags, false);
+  AddCancelBlockers(upgrade, *upgrade_flags);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,
@@ -238,6 +263,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   auto [downgrade, downgrade_flags] = add("downgrade", "undoes what a target does not have", Run);
   downgrade_flags->down = true;
   AddTarget(downgrade, *downgrade_flags, true);
+  AddCancelBlockers(downgrade, *downgrade_flags);
   downgrade->add_flag("--archive", downgrade_flags->archive, "keep what the undo would destroy");
   downgrade->add_flag("--allow-irreversible", downgrade_flags->allow_irreversible,
                       "also undo what is declared irreversible, when its guard finds nothing");

@@ -174,6 +174,9 @@ class RemoteBackend final : public Backend {
       pb::UpgradeRequest upgrade;
       upgrade.set_target(request.target);
       upgrade.set_request_id(migration::NewUuid());
+      for (const pb::BlockerClass named : request.cancel_blockers) {
+        upgrade.add_cancel_blockers(named);
+      }
       ASSIGN_OR_RETURN(pb::UpgradeResponse response,
                        Call(*migration_, &pb::MigrationService::Stub::Upgrade, upgrade));
       return response.run();
@@ -183,6 +186,9 @@ class RemoteBackend final : public Backend {
     downgrade.set_archive(request.archive);
     downgrade.set_allow_irreversible(request.allow_irreversible);
     downgrade.set_request_id(migration::NewUuid());
+    for (const pb::BlockerClass named : request.cancel_blockers) {
+      downgrade.add_cancel_blockers(named);
+    }
     ASSIGN_OR_RETURN(pb::DowngradeResponse response,
                      Call(*migration_, &pb::MigrationService::Stub::Downgrade, downgrade));
     return response.run();

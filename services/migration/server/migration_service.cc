@@ -96,6 +96,7 @@ grpc::ServerUnaryReactor* MigrationService::Upgrade(grpc::CallbackServerContext*
                               const v1::UpgradeRequest& in) -> absl::StatusOr<v1::UpgradeResponse> {
                          RunOptions options;
                          ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
+                         ASSIGN_OR_RETURN(options.cancel_blockers, FromProto(in.cancel_blockers()));
                          const std::string target = in.target().empty() ? "head" : in.target();
                          const absl::StatusOr<RunInfo> run =
                              runs_.Start(call.context(), Direction::kUp, target, options);
@@ -115,6 +116,7 @@ grpc::ServerUnaryReactor* MigrationService::Downgrade(grpc::CallbackServerContex
              const v1::DowngradeRequest& in) -> absl::StatusOr<v1::DowngradeResponse> {
         RunOptions options;
         ASSIGN_OR_RETURN(options.run_id, RunIdOfRequest(in.request_id()));
+        ASSIGN_OR_RETURN(options.cancel_blockers, FromProto(in.cancel_blockers()));
         options.archive = in.archive();
         options.allow_irreversible = in.allow_irreversible();
         const absl::StatusOr<RunInfo> run =
