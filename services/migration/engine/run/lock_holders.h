@@ -20,13 +20,13 @@ namespace lockstep::migration {
 struct LockHolder {
   int pid = 0;  // 0: a prepared transaction
   HolderKind kind = HolderKind::kOrdinary;
-  std::string user;
-  std::string application;
-  std::string state;
-  std::string query;                  // at most 500 characters; of a prepared transaction its name
-  std::string began;                  // of its transaction, as the server prints it; "" = not known
-  std::optional<absl::Duration> age;  // of its transaction
-  std::string relation;               // "core.orders", one of those that it holds; "" = not asked
+  std::string user = {};
+  std::string application = {};
+  std::string state = {};
+  std::string query = {};  // at most 500 characters; of a prepared transaction its name
+  std::string began = {};  // of its transaction, as the server prints it; "" = not known
+  std::optional<absl::Duration> age = {};  // of its transaction
+  std::string relation = {};  // "core.orders", one of those that it holds; "" = not asked
 
   // "pid 4711 (orders_app, lockstep-orders, idle in transaction for 12 s): SELECT ..."
   std::string text() const;
