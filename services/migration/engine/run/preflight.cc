@@ -14,8 +14,11 @@ namespace lockstep::migration {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
-// Looked at every 50 ms, so that nobody queues behind a step for much more than 100 ms.
+// Looked at every 50 ms, so that nobody queues behind a first try for much more than 100 ms.
 constexpr absl::Duration kGrace = absl::Milliseconds(50);
+constexpr int kTriesOfShortGrace = 4;
+// Where somebody is always older than the first lock timeouts, they grow after so much waiting.
+constexpr absl::Duration kClimb = absl::Seconds(2);
 // A worker of autovacuum makes way once somebody has waited for deadlock_timeout, a second unless
 // the server is set otherwise. Whoever gives up before that never gets past it.
 constexpr absl::Duration kVacuumMakesWay = absl::Milliseconds(1'500);
@@ -54,6 +57,11 @@ std::string_view SignalFor(HolderKind kind) {
 int LadderTimeoutMs(int tries, int step_timeout_ms) {
   const auto step = static_cast<std::size_t>(std::max(tries, 0));
   return step < kLadderMs.size() ? std::min(kLadderMs[step], step_timeout_ms) : step_timeout_ms;
+}
+
+absl::Duration GraceFor(int tries, int lock_timeout_ms) {
+  const int doublings = std::clamp(tries - kTriesOfShortGrace + 1, 0, 10);
+  return std::min(kGrace * (1 << doublings), absl::Milliseconds(lock_timeout_ms));
 }
 
 bool Outlasts(const LockHolder& holder, absl::Duration timeout, absl::Duration seen_for) {
@@ -165,9 +173,13 @@ absl::Status Preflight::BreakOff(const std::vector<LockHolder>& blockers) {
 
 absl::Status Preflight::Await(int tries, absl::Time give_up) {
   limits_ = task_.step.limits;
-  if (is_instant_) limits_.lock_timeout_ms = LadderTimeoutMs(tries, limits_.lock_timeout_ms);
+  const absl::Time began = absl::Now();
   while (true) {
     RETURN_IF_ERROR(MayGoOn(session_));
+    if (is_instant_) {
+      const auto waited = static_cast<int>((absl::Now() - began) / kClimb);
+      limits_.lock_timeout_ms = LadderTimeoutMs(tries + waited, task_.step.limits.lock_timeout_ms);
+    }
     ASSIGN_OR_RETURN(const std::vector<LockHolder> blockers, Look());
     if (blockers.empty()) break;
     RETURN_IF_ERROR(Tell(blockers));
@@ -186,7 +198,9 @@ absl::Status Preflight::Await(int tries, absl::Time give_up) {
   }
   if (meets_vacuum_) limits_.lock_timeout_ms = task_.step.limits.lock_timeout_ms;
   // A step without strong locks waits for rows at most; it would lose its work for nothing.
-  if (!strong_.empty()) grace_ = meets_vacuum_ ? kVacuumMakesWay : kGrace;
+  if (!strong_.empty()) {
+    grace_ = meets_vacuum_ ? kVacuumMakesWay : GraceFor(tries, limits_.lock_timeout_ms);
+  }
   return absl::OkStatus();
 }
 

@@ -23,6 +23,11 @@ namespace lockstep::migration {
 // step's own, which it never exceeds. `tries` counts from 0. Pure.
 int LadderTimeoutMs(int tries, int step_timeout_ms);
 
+// How long others may queue behind a waiting try before it makes room for them: 50 ms, and from the
+// fifth try on twice as long each time, up to the lock timeout. A table on which transactions of
+// 100 ms follow each other without a gap would otherwise never be had. Pure.
+absl::Duration GraceFor(int tries, int lock_timeout_ms);
+
 // Whether this holder is still there when the lock timeout is over, as far as one can tell: it is
 // of a kind that does not hurry, or its transaction is older than the timeout. A worker of
 // autovacuum is not: it makes way for who waits. `seen_for`: how long ago this runner saw it first,

@@ -82,6 +82,14 @@ TEST(LadderTest, BeginsShortAndNeverExceedsTheStep) {
   EXPECT_EQ(LadderTimeoutMs(0, 50), 50);
 }
 
+TEST(GraceTest, GrowsWhereShortOnesComeToNothing) {
+  for (const int tries : {0, 1, 2, 3}) EXPECT_EQ(GraceFor(tries, 2'000), absl::Milliseconds(50));
+  EXPECT_EQ(GraceFor(4, 2'000), absl::Milliseconds(100));
+  EXPECT_EQ(GraceFor(5, 2'000), absl::Milliseconds(200));
+  EXPECT_EQ(GraceFor(1'000, 2'000), absl::Milliseconds(2'000));
+  EXPECT_EQ(GraceFor(1'000, 300), absl::Milliseconds(300));
+}
+
 TEST(LockHolderTest, SaysWhoAndWhatToDo) {
   LockHolder holder{.pid = 4711,
                     .kind = HolderKind::kIdleInTransaction,
