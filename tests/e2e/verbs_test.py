@@ -121,8 +121,9 @@ class Serving(unittest.TestCase):
         self.assertIn("not ready", self.early_doctor.stdout)
         document = json.loads(self.lockstep("doctor", "--json").stdout)
         self.assertTrue(all(entry["ok"] for entry in document), document)
-        self.assertEqual(len(document), 2 + len(SERVICES))
-        self.assertRegex(document[-1]["found"], r"^PostgreSQL \d+\.\d+, ledger version \d+, 0 pending$")
+        self.assertEqual(len(document), 3 + len(SERVICES))
+        self.assertEqual(document[-1]["check"], "runner")
+        self.assertRegex(document[-2]["found"], r"^PostgreSQL \d+\.\d+, ledger version \d+, 0 pending$")
         self.assertRegex(self.lockstep("doctor", direct=True).stdout, r"ok\s+ledger\s+PostgreSQL \d")
 
     def test_wait(self):

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/pg/connection.h"
 #include "tests/support/test_database.h"
 
 namespace lockstep::testing {
@@ -39,6 +40,20 @@ PrivateCluster::~PrivateCluster() {
     std::fprintf(stderr, "private cluster: cannot stop the one in '%s'\n", folder_.c_str());
   }
   std::filesystem::remove_all(folder_);
+}
+
+void PrivateCluster::BecomeReplica() {
+  // Commits are not waited for, and what was not written yet would be gone.
+  pg::ConnectionOptions options;
+  options.database_url = url_;
+  const auto connection = pg::Connection::Open(options);
+  const bool is_halted = connection.ok() && (*connection)->Query("CHECKPOINT").ok() &&
+                         std::system((Script("halt", folder_) + " >/dev/null").c_str()) == 0;
+  std::ofstream(folder_ + "/postgres/data/standby.signal").flush();
+  if (!is_halted || std::system((Script("resume", folder_) + " >/dev/null").c_str()) != 0) {
+    std::fprintf(stderr, "private cluster: cannot restart the one in '%s'\n", folder_.c_str());
+    std::_Exit(1);
+  }
 }
 
 pid_t PrivateCluster::postmaster_pid() const {

@@ -21,6 +21,9 @@ class PrivateCluster {
   // Connection string of the maintenance database, as administrator.
   const std::string& url() const { return url_; }
   pid_t postmaster_pid() const;
+  // From here on the server is a replica: it can be read, and waits for a primary that there is
+  // not. Ends its connections.
+  void BecomeReplica();
 
  private:
   std::string folder_;

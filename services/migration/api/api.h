@@ -82,7 +82,8 @@ struct AskedRun {
   std::string target;  // of an upgrade never empty
   RunOptions options;
 };
-// INVALID_ARGUMENT: REQUEST_ID_INVALID; PLAN_INVALID, TARGET_DIFFERS (of the reviewed plan).
+// INVALID_ARGUMENT: REQUEST_ID_INVALID; BLOCKER_CLASS_INVALID; PLAN_INVALID, TARGET_DIFFERS (of the
+// reviewed plan).
 [[nodiscard]] absl::StatusOr<AskedRun> AskedOf(const v1::UpgradeRequest& request);
 [[nodiscard]] absl::StatusOr<AskedRun> AskedOf(const v1::DowngradeRequest& request);
 

@@ -1,9 +1,21 @@
 #include "services/migration/api/convert.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/status/error.h"
 #include "common/time/proto.h"
 
 namespace lockstep::migration {
 namespace {
+
+constexpr std::array kBlockerClasses = {
+    std::pair{v1::BLOCKER_CLASS_ORDINARY, HolderKind::kOrdinary},
+    std::pair{v1::BLOCKER_CLASS_IDLE_IN_TRANSACTION, HolderKind::kIdleInTransaction},
+    std::pair{v1::BLOCKER_CLASS_DUMP, HolderKind::kDump},
+    std::pair{v1::BLOCKER_CLASS_WRAPAROUND_VACUUM, HolderKind::kWraparoundVacuum},
+};
 
 v1::RevisionState ToProto(RevisionState state) {
   switch (state) {
@@ -169,6 +181,16 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
     entry->set_count(blocker.count);
   }
   *message.mutable_reviewed_plan() = ToProto(Review(graph, report.plan, report.undos));
+  for (const PlanNote& note : report.notes) {
+    v1::PlanNote* entry = message.add_notes();
+    entry->set_kind(note.kind);
+    entry->set_revision(note.revision);
+    entry->set_step(note.step);
+    entry->set_step_name(note.step_name);
+    entry->set_what(note.what);
+    entry->set_table(note.table);
+    entry->set_row_count(note.rows);
+  }
   return message;
 }
 
@@ -199,6 +221,10 @@ v1::GetStatusResponse ToProto(const EngineStatus& status) {
   }
   message.set_ledger_version(status.ledger_version);
   message.set_server_version(status.server_version);
+  message.set_runner_problem_reason(ReasonOf(status.runner_problem));
+  if (!status.runner_problem.ok()) message.set_runner_problem(MessageOf(status.runner_problem));
+  message.set_runner_is_superuser(status.runner_is_superuser);
+  message.set_waits_for(status.waits_for);
   return message;
 }
 
@@ -339,6 +365,29 @@ v1::Freeze ToProto(const Freeze& freeze) {
   message.set_lifted_by(freeze.lifted_by);
   message.set_is_open(freeze.is_open);
   return message;
+}
+
+v1::BlockerClass BlockerClassOf(std::string_view name) {
+  for (const auto& [known, kind] : kBlockerClasses) {
+    if (ToText(kind) == name) return known;
+  }
+  return v1::BLOCKER_CLASS_UNSPECIFIED;
+}
+
+absl::StatusOr<std::set<HolderKind>> FromProto(
+    const google::protobuf::RepeatedField<int>& cancel_blockers) {
+  std::set<HolderKind> kinds;
+  for (const int number : cancel_blockers) {
+    const auto* known =
+        std::find_if(kBlockerClasses.begin(), kBlockerClasses.end(),
+                     [&](const auto& entry) { return static_cast<int>(entry.first) == number; });
+    if (known == kBlockerClasses.end()) {
+      return InvalidField("cancel_blockers", "BLOCKER_CLASS_INVALID",
+                          "a class other than UNSPECIFIED that this service knows");
+    }
+    kinds.insert(known->second);
+  }
+  return kinds;
 }
 
 }  // namespace lockstep::migration

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
@@ -33,6 +35,12 @@ v1::Freeze ToProto(const Freeze& freeze);
 v1::ReviewedPlan ToProto(const ReviewedPlan& plan);
 // INVALID_ARGUMENT (PLAN_INVALID), with fields below "reviewed_plan".
 absl::StatusOr<ReviewedPlan> FromProto(const v1::ReviewedPlan& message);
+
+// INVALID_ARGUMENT (BLOCKER_CLASS_INVALID) on "cancel_blockers" for a class that is not known.
+absl::StatusOr<std::set<HolderKind>> FromProto(
+    const google::protobuf::RepeatedField<int>& cancel_blockers);
+// The class of a name such as "idle_in_transaction"; UNSPECIFIED for any other text.
+v1::BlockerClass BlockerClassOf(std::string_view name);
 
 // "transactional", "non-transactional", "privileged", "backfill".
 std::string ToText(StepKind kind);

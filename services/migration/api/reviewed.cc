@@ -85,6 +85,7 @@ absl::StatusOr<AskedRun> AskedOf(const v1::UpgradeRequest& request) {
   ASSIGN_OR_RETURN(asked.options.run_id, RunIdOfRequest(request.request_id()));
   asked.target = request.target();
   asked.options.force_freeze = request.force_freeze_reason();
+  ASSIGN_OR_RETURN(asked.options.cancel_blockers, FromProto(request.cancel_blockers()));
   if (request.has_reviewed_plan()) {
     RETURN_IF_ERROR(TakePlan(request.reviewed_plan(), Direction::kUp, asked));
   }
@@ -99,6 +100,7 @@ absl::StatusOr<AskedRun> AskedOf(const v1::DowngradeRequest& request) {
   asked.options.archive = request.archive();
   asked.options.allow_irreversible = request.allow_irreversible();
   asked.options.force_freeze = request.force_freeze_reason();
+  ASSIGN_OR_RETURN(asked.options.cancel_blockers, FromProto(request.cancel_blockers()));
   if (request.has_reviewed_plan()) {
     RETURN_IF_ERROR(TakePlan(request.reviewed_plan(), Direction::kDown, asked));
   }

@@ -41,6 +41,7 @@ struct RunRequest {
   bool allow_irreversible = false;
   std::string force_freeze;                         // why it goes on in spite of freezes; "" = not
   std::optional<migration::ReviewedPlan> reviewed;  // nothing but this runs
+  std::vector<pb::BlockerClass> cancel_blockers;
 };
 
 // Used by one thread.

@@ -105,6 +105,24 @@ absl::Status CheckHealth(const std::string& endpoint) {
   return absl::OkStatus();
 }
 
+// Whether migrations can run over the connection that answered.
+std::vector<Finding> AboutRunner(const pb::GetStatusResponse& status) {
+  std::vector<Finding> findings;
+  const absl::Status problem = status.runner_problem().empty()
+                                   ? absl::OkStatus()
+                                   : Error(absl::StatusCode::kFailedPrecondition,
+                                           status.runner_problem_reason(), status.runner_problem());
+  findings.push_back({"runner", problem, "on the primary, without a pooler in between"});
+  if (status.runner_is_superuser()) {
+    findings.push_back({"warning", absl::OkStatus(),
+                        "the runner is a superuser; lockstep_migrator is enough and safer"});
+  }
+  if (!status.waits_for().empty()) {
+    findings.push_back({"run", absl::OkStatus(), status.waits_for()});
+  }
+  return findings;
+}
+
 std::vector<Finding> Examine(const Session& session) {
   std::vector<Finding> findings;
   const auto definitions = migration::LoadDefinitions(session.options.migrations_dir);
@@ -131,10 +149,12 @@ std::vector<Finding> Examine(const Session& session) {
   auto backend = session.Connect();
   absl::Status ledger = backend.status();
   std::string detail;
+  std::vector<Finding> runner;
   if (ledger.ok()) {
     const auto status = (*backend)->GetStatus();
     ledger = status.status();
     if (status.ok()) {
+      runner = AboutRunner(*status);
       detail = "PostgreSQL " + std::to_string(status->server_version() / 10000) + "." +
                std::to_string(status->server_version() % 10000) + ", ledger version " +
                std::to_string(status->ledger_version()) + ", " +
@@ -152,6 +172,7 @@ std::vector<Finding> Examine(const Session& session) {
     }
   }
   findings.push_back({"ledger", ledger, detail});
+  findings.insert(findings.end(), runner.begin(), runner.end());
   return findings;
 }
 

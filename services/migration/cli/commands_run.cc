@@ -27,6 +27,7 @@ struct RunFlags {
   bool exit_code = false;
   std::string plan_file;  // plan: written; upgrade and downgrade: read
   std::string force_freeze;
+  std::vector<std::string> cancel_blockers;
 };
 
 void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
@@ -57,6 +58,14 @@ void PrintSql(const pb::PlanResponse& plan, const Output& output) {
                                Colour::kDim));
       output.Line(plan.direction() == pb::DIRECTION_DOWN ? step.down_sql() : step.up_sql());
     }
+  }
+}
+
+void ShowNotes(const pb::PlanResponse& plan, const Output& output) {
+  for (const auto& note : plan.notes()) {
+    const std::string where =
+        note.revision().empty() ? "" : " " + note.revision() + " " + note.step_name();
+    output.Line(output.Paint("note", Colour::kYellow) + where + ": " + note.what());
   }
 }
 
@@ -106,6 +115,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
                   blocker.what() +
                   (blocker.count() > 0 ? " (" + std::to_string(blocker.count()) + ")" : ""));
     }
+    ShowNotes(*plan, output);
   }
   return flags.exit_code && !plan->revisions().empty()
              ? static_cast<int>(migration::ExitClass::kPending)
@@ -177,6 +187,9 @@ int Run(const Session& session, const Output& output, RunFlags flags) {
   request.archive = flags.archive;
   request.allow_irreversible = flags.allow_irreversible;
   request.force_freeze = flags.force_freeze;
+  for (const std::string& name : flags.cancel_blockers) {
+    request.cancel_blockers.push_back(migration::BlockerClassOf(name));
+  }
   pb::Run run;
   const absl::Status status = (*backend)->Run(
       request, [&](const pb::RunEvent& event) { output.Progress(Describe(event, output)); }, run);
@@ -309,6 +322,16 @@ void AddAmend(CLI::App& app, Action& action) {
   });
 }
 
+void AddCancelBlockers(CLI::App* command, RunFlags& flags) {
+  command
+      ->add_option("--cancel-blockers", flags.cancel_blockers,
+                   "break off whoever holds what a step needs for longer than its lock timeout and "
+                   "is of one of these classes: ordinary, idle_in_transaction, dump, "
+                   "wraparound_vacuum; default: wait for everybody")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"ordinary", "idle_in_transaction", "dump", "wraparound_vacuum"}));
+}
+
 }  // namespace
 
 void AddRunCommands(CLI::App& app, Action& action) {
@@ -335,6 +358,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   auto [upgrade, upgrade_flags] = add("upgrade", "applies what is missing of a target", Run);
   AddTarget(upgrade, *upgrade_flags, false);
   AddReviewFlags(upgrade, *upgrade_flags);
+  AddCancelBlockers(upgrade, *upgrade_flags);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,
@@ -344,6 +368,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   downgrade_flags->down = true;
   AddTarget(downgrade, *downgrade_flags, false);
   AddReviewFlags(downgrade, *downgrade_flags);
+  AddCancelBlockers(downgrade, *downgrade_flags);
   downgrade->add_flag("--archive", downgrade_flags->archive, "keep what the undo would destroy");
   downgrade->add_flag("--allow-irreversible", downgrade_flags->allow_irreversible,
                       "also undo what is declared irreversible, when its guard finds nothing");

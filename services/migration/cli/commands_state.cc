@@ -197,6 +197,12 @@ int Status(const Session& session, const Output& output, bool exit_code) {
       output.Line("last run  " + status->last_run().kind() + " " + status->last_run().target() +
                   ": " + pb::RunState_Name(status->last_run().state()).substr(10));
     }
+    if (!status->waits_for().empty()) {
+      output.Line(output.Paint("waits     ", Colour::kYellow) + status->waits_for());
+    }
+    if (!status->runner_problem().empty()) {
+      output.Line(output.Paint("runner    ", Colour::kRed) + status->runner_problem());
+    }
     for (const std::string& id : status->unknown()) {
       output.Line(output.Paint("unknown   ", Colour::kRed) + id +
                   " is in the ledger but not in the definitions");

@@ -158,6 +158,9 @@ class DirectBackend final : public Backend {
     options.allow_irreversible = request.allow_irreversible;
     options.force_freeze = request.force_freeze;
     options.reviewed = request.reviewed;
+    const google::protobuf::RepeatedField<int> classes(request.cancel_blockers.begin(),
+                                                       request.cancel_blockers.end());
+    ASSIGN_OR_RETURN(options.cancel_blockers, migration::FromProto(classes));
     const auto report = request.direction == pb::DIRECTION_UP
                             ? engine_->Upgrade(context_, request.target, options, sink)
                             : engine_->Downgrade(context_, request.target, options, sink);

@@ -216,6 +216,9 @@ class RemoteBackend final : public Backend {
       if (request.reviewed.has_value()) {
         *upgrade.mutable_reviewed_plan() = migration::ToProto(*request.reviewed);
       }
+      for (const pb::BlockerClass named : request.cancel_blockers) {
+        upgrade.add_cancel_blockers(named);
+      }
       ASSIGN_OR_RETURN(pb::UpgradeResponse response,
                        Call(*migration_, &pb::MigrationService::Stub::Upgrade, upgrade));
       return response.run();
@@ -228,6 +231,9 @@ class RemoteBackend final : public Backend {
     downgrade.set_force_freeze_reason(request.force_freeze);
     if (request.reviewed.has_value()) {
       *downgrade.mutable_reviewed_plan() = migration::ToProto(*request.reviewed);
+    }
+    for (const pb::BlockerClass named : request.cancel_blockers) {
+      downgrade.add_cancel_blockers(named);
     }
     ASSIGN_OR_RETURN(pb::DowngradeResponse response,
                      Call(*migration_, &pb::MigrationService::Stub::Downgrade, downgrade));

@@ -1,7 +1,5 @@
 #include "services/migration/engine/sql.h"
 
-#include <pg_query.h>
-
 #include <algorithm>
 #include <cctype>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "common/status/error.h"
+#include "services/migration/engine/parsed_sql.h"
 #include "services/migration/engine/script_checksum.h"
 #include "services/migration/engine/sql_analysis.h"
 #include "services/migration/engine/sql_reader.h"
@@ -18,32 +17,6 @@ namespace lockstep::migration {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-// What the parser says about one text.
-class Parsed {
- public:
-  explicit Parsed(const std::string& text) : result_(pg_query_parse(text.c_str())) {}
-  ~Parsed() { pg_query_free_parse_result(result_); }
-  Parsed(const Parsed&) = delete;
-  Parsed& operator=(const Parsed&) = delete;
-
-  bool ok() const { return result_.error == nullptr; }
-  std::string_view json() const { return result_.parse_tree; }
-  std::string message() const { return result_.error->message; }
-  // Byte of the error; the parser counts characters from 1.
-  std::size_t ErrorOffset(std::string_view text) const {
-    std::size_t offset = 0;
-    for (int left = result_.error->cursorpos - 1; left > 0 && offset < text.size(); --left) {
-      do {
-        ++offset;
-      } while (offset < text.size() && (text[offset] & 0xC0) == 0x80);
-    }
-    return offset;
-  }
-
- private:
-  PgQueryParseResult result_;
-};
 
 // Bytes of the UTF-8 sequence at `at`, or 0 when it is none: overlong, a surrogate, cut off, or
 // above U+10FFFF.
@@ -140,7 +113,7 @@ ReadSql ReadSqlText(std::string_view file, std::string_view text, std::vector<Pr
   script.text = text;
   const std::optional<std::vector<Token>> tokens = ScanTokens(script.text);
   script.checksum = TokensChecksum(script.text, tokens);
-  const Parsed parsed(script.text);
+  const ParsedSql parsed(script.text);
   if (parsed.ok() && tokens.has_value()) {
     Analysis analysis = Analyse(script.text, *tokens, parsed.json());
     AddStatements(analysis.statements, script);
@@ -175,7 +148,7 @@ absl::StatusOr<Script> ReadScript(std::string_view file, std::string_view text) 
 
 absl::StatusOr<IndexBuild> ReadIndexDefinition(std::string_view create_index) {
   const std::string text(create_index);
-  const Parsed parsed(text);
+  const ParsedSql parsed(text);
   if (parsed.ok() && text.find('\0') == std::string::npos) {
     const ParseTree tree(parsed.json());
     const TreeNode statements = tree.root()["stmts"];

@@ -12,42 +12,28 @@
 namespace lockstep::migration {
 namespace {
 
-// A statement that runs longer than this is looked at.
-constexpr absl::Duration kFirstLook = absl::Milliseconds(150);
-constexpr absl::Duration kNextLook = absl::Milliseconds(250);
 constexpr absl::Duration kBetweenWishes = absl::Seconds(1);
+// A statement that runs longer than this is looked at, and again so often: whoever queues behind it
+// must not wait long. One that still waits later is of those that nobody queues behind.
+constexpr absl::Duration kLook = absl::Milliseconds(50);
+constexpr absl::Duration kLateLook = absl::Milliseconds(250);
+constexpr absl::Duration kLate = absl::Seconds(10);
+// How often the ledger's log is brought up to date meanwhile.
+constexpr absl::Duration kStore = absl::Milliseconds(250);
 
-absl::StatusOr<std::vector<LockHolder>> HoldersOf(pg::Connection& connection, int pid) {
+// Whether anybody has waited for `grace` because of `pid`, which itself waits.
+absl::StatusOr<bool> HasQueue(pg::Connection& connection, int pid, absl::Duration grace) {
   ASSIGN_OR_RETURN(
-      pg::Result result,
-      connection.Query("SELECT b.pid, coalesce(a.usename::text, '') AS usename,"
-                       "       coalesce(a.application_name, '') AS application_name, "
-                       "coalesce(a.state, '') AS state,"
-                       "       coalesce(left(a.query, 500), '') AS query,"
-                       "       coalesce(extract(epoch FROM clock_timestamp() - "
-                       "coalesce(a.xact_start, a.backend_start)), 0)::bigint"
-                       "         AS age"
-                       "  FROM (SELECT DISTINCT unnest(pg_blocking_pids($1)) AS pid) AS b"
-                       "  LEFT JOIN pg_stat_activity AS a ON a.pid = b.pid ORDER BY b.pid",
-                       pid));
-  std::vector<LockHolder> holders;
-  for (const pg::Row row : result) {
-    holders.push_back({.pid = row.Get<std::int32_t>("pid"),
-                       .user = row.Text("usename"),
-                       .application = row.Text("application_name"),
-                       .state = row.Text("state"),
-                       .query = row.Text("query"),
-                       .age_seconds = row.Get<std::int64_t>("age")});
-  }
-  return holders;
+      pg::Result rows,
+      connection.Query(
+          "SELECT EXISTS (SELECT FROM pg_locks AS l WHERE NOT l.granted AND l.pid <> $1"
+          "   AND l.waitstart <= clock_timestamp() - $2 * interval '1 millisecond'"
+          "   AND $1 = ANY (pg_blocking_pids(l.pid))) AS has_queue",
+          pid, absl::ToInt64Milliseconds(grace)));
+  return rows[0].Get<bool>("has_queue");
 }
 
 }  // namespace
-
-std::string LockHolder::text() const {
-  return absl::StrFormat("pid %d (%s, %s, %s for %d s): %s", pid, user, application, state,
-                         age_seconds, query);
-}
 
 Attendant::Attendant(const Context& context, const EngineOptions& options, LeaseKey key,
                      pg::Connection& main, Journal& journal)
@@ -76,17 +62,21 @@ Attendant::~Attendant() {
   thread_.join();
 }
 
-Attendant::Watch::Watch(Attendant& attendant, Happening label, pg::Connection* watched)
+Attendant::Watch::Watch(Attendant& attendant, Happening label, pg::Connection* watched,
+                        absl::Duration grace)
     : attendant_(attendant) {
   const std::lock_guard lock(attendant_.mutex_);
   attendant_.is_watching_ = true;
   attendant_.watched_ = watched == nullptr ? &attendant_.main_ : watched;
   attendant_.was_stopped_ = false;
+  attendant_.has_yielded_ = false;
+  ++attendant_.watch_number_;
+  attendant_.grace_ = grace;
   attendant_.watch_started_ = absl::Now();
   attendant_.label_ = std::move(label);
   attendant_.holders_.clear();
   attendant_.reported_.clear();
-  // The thread need not wake for this: it sleeps at most kFirstLook.
+  // The thread need not wake for this: it sleeps at most kLook.
 }
 
 Attendant::Watch::~Watch() {
@@ -100,11 +90,16 @@ std::vector<LockHolder> Attendant::last_holders() const {
   return holders_;
 }
 
+bool Attendant::has_yielded() const {
+  const std::lock_guard lock(mutex_);
+  return has_yielded_;
+}
+
 void Attendant::Loop() {
   std::unique_lock lock(mutex_);
   while (!is_stopping_) {
     const absl::Duration pause =
-        is_watching_ && absl::Now() - watch_started_ > kFirstLook ? kNextLook : kFirstLook;
+        is_watching_ && absl::Now() - watch_started_ > kLate ? kLateLook : kLook;
     wake_.wait_for(lock, absl::ToChronoMilliseconds(pause));
     if (is_stopping_) return;
     lock.unlock();
@@ -116,17 +111,22 @@ void Attendant::Loop() {
 void Attendant::Tick() {
   if (absl::Now() >= next_renewal_) Renew();
   if (absl::Now() >= next_wishes_) ReadWishes();
-  bool has_waited = false;
-  {
-    const std::lock_guard lock(mutex_);
-    has_waited = is_watching_ && absl::Now() - watch_started_ >= kFirstLook;
-  }
-  if (!has_waited) return;
+  const Subject subject = LookedAt();
+  if (subject.number == 0 || subject.runs_for < kLook) return;
   if (is_lease_lost_ || is_cancelled_ || !context_.Check().ok()) {
     StopStatement();
     return;
   }
-  LookForHolders();
+  Look();
+}
+
+Attendant::Subject Attendant::LookedAt() const {
+  const std::lock_guard lock(mutex_);
+  if (!is_watching_) return {};
+  return {.number = watch_number_,
+          .pid = watched_->backend_pid(),
+          .grace = grace_,
+          .runs_for = absl::Now() - watch_started_};
 }
 
 bool Attendant::Connected() {
@@ -174,45 +174,54 @@ void Attendant::ReadWishes() {
   if (control->wish == "cancel") is_cancelled_ = true;
 }
 
-void Attendant::LookForHolders() {
+bool Attendant::Waits(int pid) {
+  // Asking who blocks whom stops the server's lock table for a moment; most statements wait for
+  // nobody. Of a role that the server hides nothing can be said, so it may be waiting.
+  const auto seen = connection_->Query(
+      "SELECT coalesce(a.wait_event_type, '') = 'Lock' OR a.query = '<insufficient privilege>'"
+      "       AS waits FROM pg_stat_get_activity($1) AS a",
+      pid);
+  return seen.ok() && !seen->empty() && (*seen)[0].Optional<bool>("waits").value_or(false);
+}
+
+void Attendant::Look() {
   if (!Connected()) return;
-  int pid = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!is_watching_) return;
-    pid = watched_->backend_pid();
+  const Subject subject = LookedAt();
+  if (subject.number == 0) return;
+  if (Waits(subject.pid)) {
+    const auto holders = HoldersInTheWayOf(*connection_, subject.pid);
+    if (!holders.ok()) return;
+    TellHolders(subject, *holders);
+    if (!holders->empty() && subject.grace != absl::InfiniteDuration()) {
+      const auto has_queue = HasQueue(*connection_, subject.pid, subject.grace);
+      if (has_queue.ok() && *has_queue) Yield(subject);
+    }
   }
-  auto holders = HoldersOf(*connection_, pid);
-  if (!holders.ok()) return;
+  if (absl::Now() >= next_store_) StoreEvents();
+}
+
+void Attendant::TellHolders(const Subject& subject, const std::vector<LockHolder>& holders) {
   Happening blocked;
-  bool is_news = false;
   {
     const std::lock_guard lock(mutex_);
-    if (is_watching_ && !holders->empty()) {
-      std::string pids;
-      for (const LockHolder& holder : *holders) pids += std::to_string(holder.pid) + " ";
-      holders_ = *holders;
-      if (pids != reported_) {
-        reported_ = pids;
-        blocked = label_;
-        is_news = true;
-      }
-    }
+    if (!is_watching_ || watch_number_ != subject.number || holders.empty()) return;
+    std::string pids;
+    for (const LockHolder& holder : holders) pids += std::to_string(holder.pid) + " ";
+    holders_ = holders;
+    if (pids == reported_) return;
+    reported_ = pids;
+    blocked = label_;
   }
-  if (is_news) {
-    blocked.kind = "step_blocked";
-    blocked.message = "waits for a lock held by " + holders->front().text();
-    blocked.details = {{"holders", nlohmann::json::array()}};
-    for (const LockHolder& holder : *holders) {
-      blocked.details["holders"].push_back({{"pid", holder.pid},
-                                            {"user", holder.user},
-                                            {"application", holder.application},
-                                            {"state", holder.state},
-                                            {"query", holder.query},
-                                            {"age_seconds", holder.age_seconds}});
-    }
-    journal_.Emit(std::move(blocked));
-  }
+  blocked.kind = "step_blocked";
+  blocked.message = "waits for a lock held by " + holders.front().text();
+  blocked.details["holders"] = ToJson(holders);
+  blocked.details["is_queued"] = true;
+  journal_.Emit(std::move(blocked));
+  next_store_ = absl::InfinitePast();
+}
+
+void Attendant::StoreEvents() {
+  next_store_ = absl::Now() + kStore;
   // Whoever reads the log from the ledger should not have to wait for the end of a long statement.
   std::int64_t up_to = 0;
   const std::string events = journal_.PendingSql(up_to);
@@ -233,6 +242,19 @@ void Attendant::StopStatement() {
   }
   // Long enough that it has arrived before the watch ends and the next statement is sent, and well
   // within the life of the lease.
+  waiting->Cancel(absl::Seconds(5));
+}
+
+void Attendant::Yield(const Subject& subject) {
+  const std::lock_guard stopping(stopping_);
+  pg::Connection* waiting = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    // Not another statement, which may be one that must not be broken off.
+    if (!is_watching_ || watch_number_ != subject.number) return;
+    has_yielded_ = true;
+    waiting = watched_;
+  }
   waiting->Cancel(absl::Seconds(5));
 }
 

@@ -1,6 +1,6 @@
 // What goes on beside the runner's main connection: renewing the lease, watching who blocks the
 // running statement, keeping the log current, and stopping the statement when the lease or the
-// caller is gone.
+// caller is gone, or when others queue behind it.
 //
 // One thread and, from the moment it is needed, one recorded connection.
 #pragma once
@@ -18,22 +18,10 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/journal.h"
+#include "services/migration/engine/run/lock_holders.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
-
-// A session that a statement of ours waits for.
-struct LockHolder {
-  int pid = 0;
-  std::string user;
-  std::string application;
-  std::string state;
-  std::string query;
-  std::int64_t age_seconds = 0;  // of its transaction
-
-  // "pid 4711 (orders_app, lockstep-orders, idle in transaction for 12 s): SELECT ..."
-  std::string text() const;
-};
 
 class Attendant {
  public:
@@ -46,10 +34,12 @@ class Attendant {
   Attendant& operator=(const Attendant&) = delete;
 
   // Around everything that may wait for a lock. `label` names it in events. `watched` is the
-  // connection that waits, the runner's main one unless it is given.
+  // connection that waits, the runner's main one unless it is given. When others have queued behind
+  // the waiting statement for `grace`, it is cancelled (57014) and has_yielded() says so.
   class Watch {
    public:
-    Watch(Attendant& attendant, Happening label, pg::Connection* watched = nullptr);
+    Watch(Attendant& attendant, Happening label, pg::Connection* watched = nullptr,
+          absl::Duration grace = absl::InfiniteDuration());
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
@@ -60,6 +50,8 @@ class Attendant {
 
   // Who blocked the statement that was watched last; empty when nobody was seen.
   std::vector<LockHolder> last_holders() const;
+  // Whether the statement that was watched last was cancelled because others queued behind it.
+  bool has_yielded() const;
   bool is_lease_lost() const { return is_lease_lost_.load(); }
   // What somebody asks of the run through the ledger (`lockstep pause`, `lockstep cancel`). Known a
   // second later at the latest.
@@ -73,8 +65,21 @@ class Attendant {
   bool Connected();
   void Renew();
   void ReadWishes();
-  void LookForHolders();
+  // The statement that is watched now.
+  struct Subject {
+    int number = 0;  // of the watch; 0 = none
+    int pid = 0;
+    absl::Duration grace;
+    absl::Duration runs_for;
+  };
+  Subject LookedAt() const;
+  void Look();
+  // False when it does not wait for a lock now, or nobody can say.
+  bool Waits(int pid);
+  void TellHolders(const Subject& subject, const std::vector<LockHolder>& holders);
+  void StoreEvents();
   void StopStatement();
+  void Yield(const Subject& subject);
 
   const Context context_;
   const EngineOptions& options_;
@@ -90,6 +95,9 @@ class Attendant {
   bool is_stopping_ = false;
   bool is_watching_ = false;
   bool was_stopped_ = false;  // the running statement was cancelled once
+  bool has_yielded_ = false;
+  int watch_number_ = 0;  // of the newest watch
+  absl::Duration grace_ = absl::InfiniteDuration();
   pg::Connection* watched_ = nullptr;
   absl::Time watch_started_;
   Happening label_;
@@ -101,6 +109,7 @@ class Attendant {
   absl::Time next_wishes_;
   absl::Time last_renewal_;  // by our own clock, for the decision to stop
   absl::Time next_renewal_;
+  absl::Time next_store_;
   Context::Registration on_cancel_;
   std::thread thread_;
 };

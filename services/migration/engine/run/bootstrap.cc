@@ -10,6 +10,7 @@
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
+#include "services/migration/engine/run/whereabouts.h"
 
 namespace lockstep::migration {
 namespace {
@@ -171,6 +172,8 @@ absl::Status Bootstrapper::Run() {
                  "PostgreSQL 14 or newer is needed")
         .With("server_version", connection_.server_version());
   }
+  ASSIGN_OR_RETURN(const Whereabouts where, LookAround(connection_));
+  RETURN_IF_ERROR(where.refusal);
   RETURN_IF_ERROR(EnsureRoles());
   RETURN_IF_ERROR(EnsureSchemas());
   return EnsureLedger();

@@ -22,6 +22,7 @@
 #include "services/migration/engine/run/script_renderer.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/verifier.h"
+#include "services/migration/engine/run/whereabouts.h"
 
 namespace lockstep::migration {
 namespace {
@@ -54,6 +55,9 @@ RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions
                      .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
   if (!run.force_freeze.empty()) request.details["force_freeze"] = run.force_freeze;
   if (run.reviewed.has_value()) request.details["plan"] = FingerprintOf(*run.reviewed);
+  for (const HolderKind named : run.cancel_blockers) {
+    request.details["cancel_blockers"].push_back(std::string(ToText(named)));
+  }
   return request;
 }
 
@@ -141,6 +145,12 @@ absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
   ASSIGN_OR_RETURN(std::vector<RunInfo> runs, LoadRuns(*reader, 1, ""));
   if (!runs.empty()) status.last_run = std::move(runs.front());
   ASSIGN_OR_RETURN(status.open_freezes, LoadOpenFreezes(*reader));
+  if (status.last_run.has_value() && status.last_run->state == RunState::kRunning) {
+    ASSIGN_OR_RETURN(status.waits_for, LoadWaitsFor(*reader, status.last_run->id));
+  }
+  ASSIGN_OR_RETURN(const Whereabouts where, LookAround(*reader));
+  status.runner_problem = where.refusal;
+  status.runner_is_superuser = where.is_superuser;
   status.ledger_version = LedgerVersion();
   status.server_version = reader->server_version();
   return status;
@@ -150,36 +160,6 @@ absl::StatusOr<std::vector<HistoryEntry>> Engine::History(const Context& context
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
   RETURN_IF_ERROR(CheckLedger(*reader));
   return LoadHistory(*reader, limit);
-}
-
-absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction direction,
-                                           std::string_view target) const {
-  ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
-  PlanReport report;
-  ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*reader, graph_, state));
-  for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
-  if (direction == Direction::kUp) {
-    ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
-    for (const PlanItem& item : report.plan.items) {
-      const Revision& revision = graph_.at(item.position);
-      for (const std::size_t index : item.steps) {
-        const Step& step = revision.steps[index];
-        if (step.kind != StepKind::kPrivileged || !options_.admin_url.empty()) continue;
-        report.blockers.push_back({.kind = "privileged",
-                                   .revision = revision.id,
-                                   .what = "step " + step.name + " needs an administrator",
-                                   .count = 1});
-      }
-    }
-    return report;
-  }
-  ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
-  ASSIGN_OR_RETURN(report.undos, LoadUndos(*reader, graph_, report.plan));
-  ASSIGN_OR_RETURN(const auto found,
-                   FindDowngradeBlockers(*reader, graph_, state, report.plan, RunOptions{}));
-  for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
-  return report;
 }
 
 absl::StatusOr<std::vector<RunInfo>> Engine::ListRuns(const Context& context, int limit,

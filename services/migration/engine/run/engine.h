@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,8 @@
 #include "services/migration/engine/run/events.h"
 #include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/freeze.h"
+#include "services/migration/engine/run/holder_kind.h"
+#include "services/migration/engine/run/plan_note.h"
 #include "services/migration/engine/run/reviewed_plan.h"
 
 namespace lockstep::migration {
@@ -131,6 +134,11 @@ struct EngineStatus {
   std::vector<Freeze> open_freezes;  // the one that ends last first
   int ledger_version = 0;
   int server_version = 0;  // 150018
+  // Why no run may start over this connection, or OK: RUNNER_ON_REPLICA, RUNNER_BEHIND_POOLER.
+  absl::Status runner_problem;
+  bool runner_is_superuser = false;  // works, but with more rights than it needs
+  // What the run that is at work waits for, from its newest step_blocked event; "" = nothing.
+  std::string waits_for;
 };
 
 // One line of the ledger's log of steps: also of those that were undone since.
@@ -171,6 +179,7 @@ struct Blocker {
 struct PlanReport {
   Plan plan;
   std::vector<Blocker> blockers;
+  std::vector<PlanNote> notes;
   // What the ledger has of the revisions of the plan, by id.
   std::map<std::string, LedgerRevision> applied;
   // Going down: the archived scripts that would run, by revision id and ordinal of the step.
@@ -186,6 +195,10 @@ struct RunOptions {
   bool record_when_empty = false;  // also a run with nothing to do gets its line in the ledger
   std::string force_freeze = {};   // why it goes on in spite of freeze windows; "" = they hold it
   std::optional<ReviewedPlan> reviewed = {};  // nothing but this runs (PLAN_CHANGED)
+  // Whoever is of one of these kinds and holds what a step needs for longer than its lock timeout
+  // is broken off, once each; an event says so, or that the migrator may not. Others are waited
+  // for. Only kinds that CancellableKind() knows have an effect.
+  std::set<HolderKind> cancel_blockers = {};
 };
 
 struct ArchivedData {
@@ -345,7 +358,8 @@ class Engine {
   // Applies what is missing of `target`. A cancelled context stops before the next step and cancels
   // the running one. Reasons: LEASE_HELD, LEASE_LOST, STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED,
   // EXPECTATION_FAILED, VERIFICATION_FAILED (the steps stay applied), PRIVILEGED_STEP_PENDING,
-  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED.
+  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED; of everything that takes the lease
+  // RUNNER_ON_REPLICA and RUNNER_BEHIND_POOLER.
   [[nodiscard]] absl::StatusOr<RunReport> Upgrade(const Context& context, std::string_view target,
                                                   const RunOptions& run, EventSink& sink);
   // Undoes what `target` has not. Further reasons: GUARD_REFUSED, IRREVERSIBLE, ARCHIVE_FORBIDDEN,

@@ -16,11 +16,13 @@ struct RunEvent {
   std::int64_t offset = 0;
   absl::Time at;
   // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
-  // step_failed, step_blocked, step_retried, revision_finished, expectation, privileged_sql,
-  // freeze_forced, index_resumed, leftover_cleared, archived, archive_purged, archive_restored,
-  // guard_rehearsed, guard_silent, verification, verification_skipped, warning,
-  // predecessor_interrupted, predecessor_unverified; recovered, in the log of a run that ended
-  // before it verified what it had done, by the run that did so instead.
+  // step_failed, step_blocked, step_unblocked, step_retried, blocker_cancelled, revision_finished,
+  // expectation, privileged_sql, freeze_forced, index_resumed, leftover_cleared, archived,
+  // archive_purged, archive_restored, guard_rehearsed, guard_silent, verification,
+  // verification_skipped, run_paused, run_resumed, backfill_started, backfill_progress,
+  // backfill_held, backfill_paused, backfill_resumed, backfill_restarted, backfill_verified,
+  // warning, predecessor_interrupted, predecessor_unverified; recovered, in the log of a run that
+  // ended before it verified what it had done, by the run that did so instead.
   std::string kind;
   std::string revision;   // "" when the event is about the whole run
   int step = 0;           // ordinal, 0 when the event is not about one step

@@ -232,6 +232,18 @@ absl::StatusOr<std::vector<RunEvent>> LoadEvents(pg::Connection& connection,
   return events;
 }
 
+absl::StatusOr<std::string> LoadWaitsFor(pg::Connection& connection, std::string_view run_id) {
+  // A try that did not get its locks, or a blocker that was broken off, does not end the wait.
+  ASSIGN_OR_RETURN(
+      pg::Result rows,
+      connection.Query("SELECT kind, message FROM migration.run_events WHERE run_id = $1::uuid"
+                       "   AND kind NOT IN ('step_retried', 'blocker_cancelled')"
+                       " ORDER BY event_offset DESC LIMIT 1",
+                       run_id));
+  const bool waits = !rows.empty() && rows[0].Text("kind") == "step_blocked";
+  return waits ? rows[0].Text("message") : std::string();
+}
+
 absl::StatusOr<std::vector<HistoryEntry>> LoadHistory(pg::Connection& connection, int limit) {
   ASSIGN_OR_RETURN(
       pg::Result rows,

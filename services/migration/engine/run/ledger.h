@@ -37,6 +37,9 @@ absl::StatusOr<RunInfo> LoadRun(pg::Connection& connection, std::string_view run
 absl::StatusOr<std::vector<RunEvent>> LoadEvents(pg::Connection& connection,
                                                  std::string_view run_id, std::int64_t after,
                                                  int limit);
+// The message of the run's newest step_blocked event, unless something else happened since; ""
+// then.
+absl::StatusOr<std::string> LoadWaitsFor(pg::Connection& connection, std::string_view run_id);
 absl::StatusOr<std::vector<HistoryEntry>> LoadHistory(pg::Connection& connection, int limit);
 absl::StatusOr<std::vector<VerificationResult>> LoadVerificationResults(pg::Connection& connection,
                                                                         std::string_view revision,

@@ -8,21 +8,16 @@
 
 #include "absl/time/clock.h"
 #include "common/pg/sqlstate.h"
-#include "common/status/error.h"
 #include "common/status/macros.h"
 
 namespace lockstep::migration {
 namespace {
 
-absl::Status Blocked(const StepTask& task, const absl::Status& cause,
-                     const std::vector<LockHolder>& holders) {
-  std::string who;
-  for (const LockHolder& holder : holders) who += "\n  " + holder.text();
-  return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
-               task.text() + " did not get its locks within " +
-                   std::to_string(task.step.limits.retry_for_seconds) + " s (" +
-                   DescribeDatabaseError(cause) + ")" + (who.empty() ? "" : "; blocked by:" + who))
-      .With("blocker_pid", holders.empty() ? 0 : holders.front().pid);
+constexpr char kCancelled[] = "57014";
+
+// Why an attempt came to nothing, for a person.
+std::string CauseOf(const absl::Status& status, bool has_yielded) {
+  return has_yielded ? std::string("others queued behind it") : DescribeDatabaseError(status);
 }
 
 }  // namespace
@@ -40,14 +35,17 @@ absl::Duration Backoff(int tries) {
 }
 
 absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connection& connection,
-                          absl::FunctionRef<absl::Status()> attempt) {
+                          absl::FunctionRef<absl::Status()> attempt, Preflight* preflight) {
   const absl::Time give_up = absl::Now() + absl::Seconds(task.step.limits.retry_for_seconds);
   std::vector<LockHolder> holders;  // as they were seen last
   for (int tries = 0;; ++tries) {
     RETURN_IF_ERROR(MayGoOn(session));
+    if (preflight != nullptr) RETURN_IF_ERROR(preflight->Await(tries, give_up));
     absl::Status status;
     {
-      const Attendant::Watch watch(session.attendant, task.Event("", ""), &connection);
+      const Attendant::Watch watch(
+          session.attendant, task.Event("", ""), &connection,
+          preflight == nullptr ? absl::InfiniteDuration() : preflight->grace());
       status = attempt();
     }
     // A short wait may end before anybody has looked who is in the way.
@@ -59,13 +57,16 @@ absl::Status RetryOnLocks(RunSession& session, const StepTask& task, pg::Connect
     if (status.ok()) return status;
     // That the run was cancelled or lost its lease says more than what that did to the statement.
     RETURN_IF_ERROR(MayGoOn(session));
-    if (!IsAboutLocks(status)) return status;
-    if (absl::Now() >= give_up) return Blocked(task, status, holders);
-    Happening retry =
-        task.Event("step_retried", task.text() + " was rolled back (" +
-                                       DescribeDatabaseError(status) + ") and will be tried again");
+    const bool has_yielded =
+        session.attendant.has_yielded() && pg::SqlStateOf(status) == kCancelled;
+    if (!IsAboutLocks(status) && !has_yielded) return status;
+    const std::string cause = CauseOf(status, has_yielded);
+    if (absl::Now() >= give_up) return StepBlocked(task, cause, holders);
+    Happening retry = task.Event(
+        "step_retried", task.text() + " was rolled back (" + cause + ") and will be tried again");
     retry.details["sqlstate"] = pg::SqlStateOf(status);
     retry.details["attempt"] = tries + 1;
+    retry.details["made_room"] = has_yielded;
     session.journal.Emit(std::move(retry));
     // Nothing is locked while we wait, and the log in the ledger says why.
     RETURN_IF_ERROR(FlushEvents(session));

@@ -15,6 +15,7 @@
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
+#include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/step_intents.h"
@@ -52,8 +53,22 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
       break;  // its undo is one transaction
   }
   if (task.direction == Direction::kUp) return RunTransactionalStep(session, task);
-  return RunTransactionalStep(session, task, [&](pg::Connection& connection) {
+  const auto prepare = [&](pg::Connection& connection) {
     return PrepareUndo(session, task, undo, connection);
+  };
+  return RunTransactionalStep(session, task, prepare, LocksOfPreparing(task, undo));
+}
+
+// Looks around before the first step, and settles what the run may do to others.
+absl::Status LookFirst(RunSession& session, const RunOptions& run) {
+  session.cancel_blockers = run.cancel_blockers;
+  return LoadWasThere(session);
+}
+
+// What is there under another name now counts as there.
+bool RenamesRelations(const Script& script) {
+  return std::any_of(script.facts.tags.begin(), script.facts.tags.end(), [](const auto& tag) {
+    return tag.ends_with(" RENAME") || tag == "ALTER SCHEMA OF";
   });
 }
 
@@ -102,7 +117,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   }
   ++report.steps_run;
   Killpoint("step_end");
-  return absl::OkStatus();
+  return RenamesRelations(task.script) ? LoadWasThere(session) : absl::OkStatus();
 }
 
 // Every step is done, only the revision is not recorded: an undo was broken off before its first
@@ -171,6 +186,11 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
     }
     downs.push_back(std::move(down));
   }
+  std::vector<ComingStep> coming;
+  for (std::size_t i = 0; i < downs.size(); ++i) {
+    coming.push_back({&revision, &revision.steps[item.steps[i]], &downs[i]});
+  }
+  EmitNotes(session, coming);
   for (const std::size_t index : item.begun) {
     RETURN_IF_ERROR(ClearBegun(session, revision, revision.steps[index]));
   }
@@ -226,6 +246,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
+  RETURN_IF_ERROR(LookFirst(session, run));
+  EmitNotes(session, ComingUp(session.graph, plan));
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
@@ -272,6 +294,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
+  RETURN_IF_ERROR(LookFirst(session, run));
   Touched touched;
   for (const PlanItem& item : plan.items) {
     RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));

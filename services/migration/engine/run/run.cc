@@ -5,14 +5,18 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/killpoint/killpoint.h"
+#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/lease.h"
+#include "services/migration/engine/run/whereabouts.h"
 
 namespace lockstep::migration {
 namespace {
 
 using killpoint::Killpoint;
+
+constexpr char kReadOnlyState[] = "25006";
 
 absl::Status MarkRunning(pg::Connection& connection, const LeaseKey& key, const std::string& run,
                          Journal& journal) {
@@ -160,16 +164,21 @@ std::string EndRunSql(const std::string& run, const absl::Status& status) {
 
 absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
                        const RunRequest& request, RunState state) {
-  ASSIGN_OR_RETURN(
-      pg::Result inserted,
-      connection.Query(
-          "INSERT INTO migration.runs (run_id, kind, target, state, actor, host, finished_at)"
-          " VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $4 IN ('waiting', 'running') THEN NULL"
-          "                                 ELSE clock_timestamp() END)"
-          " ON CONFLICT (run_id) DO NOTHING",
-          request.run_id, request.kind, request.target, ToText(state), ActorOf(options),
-          HostName()));
-  if (inserted.affected() == 1) return absl::OkStatus();
+  const auto inserted = connection.Query(
+      "INSERT INTO migration.runs (run_id, kind, target, state, actor, host, finished_at)"
+      " VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $4 IN ('waiting', 'running') THEN NULL"
+      "                                 ELSE clock_timestamp() END)"
+      " ON CONFLICT (run_id) DO NOTHING",
+      request.run_id, request.kind, request.target, ToText(state), ActorOf(options), HostName());
+  if (!inserted.ok()) {
+    // What nothing can be written to may be a replica, and then that is what has to be said.
+    if (pg::SqlStateOf(inserted.status()) == kReadOnlyState) {
+      ASSIGN_OR_RETURN(const Whereabouts where, LookAround(connection));
+      RETURN_IF_ERROR(where.refusal);
+    }
+    return inserted.status();
+  }
+  if (inserted->affected() == 1) return absl::OkStatus();
   return Error(absl::StatusCode::kAlreadyExists, "RUN_EXISTS",
                "the ledger already has a run with this id")
       .With("run", std::string_view(request.run_id));
@@ -179,12 +188,15 @@ absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOpti
                                         const Graph& graph, const RunRequest& request,
                                         std::unique_ptr<pg::Connection> connection, EventSink& sink,
                                         const RunBody& body) {
+  ASSIGN_OR_RETURN(const Whereabouts where, LookAround(*connection));
+  RETURN_IF_ERROR(where.refusal);
   RETURN_IF_ERROR(RecordRun(*connection, options, request, RunState::kWaiting));
   Killpoint("run_recorded");
   Journal journal(request.run_id, 0, sink);
   journal.Emit({.kind = "run_started",
                 .message = request.kind + " " + request.target + " by " + ActorOf(options),
                 .details = request.details});
+  if (where.is_superuser) journal.Emit({.kind = "warning", .message = kSuperuserWarning});
   auto acquired = AcquireLease(context, options, *connection, journal);
   if (!acquired.ok()) {
     GiveUpWaiting(*connection, journal, acquired.status());

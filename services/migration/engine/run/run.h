@@ -29,14 +29,15 @@ struct RunRequest {
 using RunBody = std::function<absl::Status(RunSession&, RunReport&)>;
 
 // Records the run, takes the lease on `connection`, runs `body`, records the end, gives the lease
-// back. RUN_EXISTS, LEASE_HELD, LEASE_LOST, CONNECTION_LOST (the step in flight is known to be
-// applied or not), COMMIT_OUTCOME_UNKNOWN, or what `body` returned.
+// back. RUNNER_ON_REPLICA, RUNNER_BEHIND_POOLER (whereabouts.h), RUN_EXISTS, LEASE_HELD,
+// LEASE_LOST, CONNECTION_LOST (the step in flight is known to be applied or not),
+// COMMIT_OUTCOME_UNKNOWN, or what `body` returned.
 absl::StatusOr<RunReport> RunUnderLease(const Context& context, const EngineOptions& options,
                                         const Graph& graph, const RunRequest& request,
                                         std::unique_ptr<pg::Connection> connection, EventSink& sink,
                                         const RunBody& body);
 
-// The line of a run that needs no lease or had nothing to do. RUN_EXISTS.
+// The line of a run that needs no lease or had nothing to do. RUN_EXISTS, RUNNER_ON_REPLICA.
 absl::Status RecordRun(pg::Connection& connection, const EngineOptions& options,
                        const RunRequest& request, RunState state);
 

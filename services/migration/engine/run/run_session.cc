@@ -38,6 +38,27 @@ std::string StepTask::text() const {
                          step.name, direction == Direction::kUp ? "up" : "down");
 }
 
+absl::StatusOr<RelationNames> LoadRelationNames(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   connection.Query("SELECT n.nspname || '.' || c.relname AS name"
+                                    "  FROM pg_class AS c"
+                                    "  JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+                                    " WHERE c.oid >= 16384 AND n.nspname <> 'migration'"
+                                    "   AND n.nspname !~ '^pg_' AND c.relkind <> 'c'"));
+  RelationNames names;
+  for (const pg::Row row : rows) names.insert(row.Text("name"));
+  return names;
+}
+
+absl::Status LoadWasThere(RunSession& session) {
+  ASSIGN_OR_RETURN(session.was_there, LoadRelationNames(session.connection));
+  return absl::OkStatus();
+}
+
+bool WasThere(const RunSession& session, std::string_view relation) {
+  return !session.was_there.has_value() || session.was_there->contains(relation);
+}
+
 absl::Status MayGoOn(const RunSession& session) {
   RETURN_IF_ERROR(session.context.Check());
   if (session.attendant.is_cancelled()) {

@@ -1,10 +1,12 @@
 // What every part of a run works with.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/attendant.h"
 #include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
@@ -25,6 +28,9 @@ struct InFlight {
   std::string text;
   std::string otherwise = " was rolled back";  // what became of it unless it is done
 };
+
+// Names of relations: "schema.name".
+using RelationNames = std::set<std::string, std::less<>>;
 
 struct RunSession {
   const Context& context;
@@ -41,7 +47,21 @@ struct RunSession {
   // Why the run goes on in spite of freeze windows; "" = they hold it (freeze_ledger.h).
   std::string force_freeze = {};
   std::set<std::string> forced_freezes = {};  // ids of those that it has told
+  // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
+  std::set<HolderKind> cancel_blockers = {};
+  // The relations that were there before this run, as LoadWasThere() found them;
+  // nullopt: not looked yet.
+  std::optional<RelationNames> was_there = std::nullopt;
 };
+
+// Which relations there are now, without the server's own and the ledger's.
+absl::StatusOr<RelationNames> LoadRelationNames(pg::Connection& connection);
+
+// What a run makes itself after this nobody else uses yet, so no step has to look who holds it. To
+// be called again when a step may have renamed something.
+absl::Status LoadWasThere(RunSession& session);
+// True for everything until LoadWasThere() was called.
+bool WasThere(const RunSession& session, std::string_view relation);
 
 // One step to run in one direction.
 struct StepTask {

@@ -63,7 +63,7 @@ std::string BeginSql(const RunSql& run, const Limits& limits) {
 }
 
 std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step& step,
-                         bool is_last, const std::string& extra_record_sql,
+                         const Limits& limits, bool is_last, const std::string& extra_record_sql,
                          const std::string& events) {
   const Boundary boundary = BoundaryOf(revision);
   const std::string role = OwnerRole(revision.service);
@@ -72,8 +72,8 @@ std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step
   if (is_last) AddRevisionScripts(scripts, revision);
   std::string sql = absl::StrFormat(
       "BEGIN;\nSET LOCAL ROLE NONE;\nSELECT migration.begin_plain_step(%s, '%s', '%s', %s);\n",
-      run.lease, ShowMilliseconds(step.limits.lock_timeout_ms),
-      ShowMilliseconds(step.limits.statement_timeout_ms), QuoteLiteral(role));
+      run.lease, ShowMilliseconds(limits.lock_timeout_ms),
+      ShowMilliseconds(limits.statement_timeout_ms), QuoteLiteral(role));
   sql += JoinStatements(step.up.statements) + kFireConstraints;
   sql +=
       "SELECT set_config('lockstep.step_role', current_user, true), set_config('role', 'none', "
@@ -81,7 +81,7 @@ std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step
   sql += absl::StrFormat(
       "SELECT migration.finish_plain_step(%s, %s, %s, %s, %s, %s, %s, %s, %d, %s, %s, %s, %s, %s, "
       "%s);\n",
-      QuoteLiteral(role), QuoteLiteral(StateText("", step.limits).substr(1)),
+      QuoteLiteral(role), QuoteLiteral(StateText("", limits).substr(1)),
       TextArraySql(boundary.schemas), TextArraySql(boundary.references), run.run, run.actor,
       QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
       QuoteLiteral(step.name), QuoteLiteral(step.checksum), JsonLiteral(scripts),

@@ -26,12 +26,12 @@ std::string OwnerRole(std::string_view service);
 std::string BeginSql(const RunSql& run, const Limits& limits);
 std::string EnterRoleSql(std::string_view role);
 
-// A whole plain step but for COMMIT, in one message: `events` is the argument that record_events()
-// takes. `is_last`: the step completes the revision. kPlainStatementsBefore statements come before
-// the script's own.
+// A whole plain step but for COMMIT, in one message, under `limits` instead of the step's own:
+// `events` is the argument that record_events() takes. `is_last`: the step completes the revision.
+// kPlainStatementsBefore statements come before the script's own.
 inline constexpr int kPlainStatementsBefore = 3;
 std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step& step,
-                         bool is_last, const std::string& extra_record_sql,
+                         const Limits& limits, bool is_last, const std::string& extra_record_sql,
                          const std::string& events);
 
 // An expression: role and limits as they are now, one text, in names that no search_path redirects.

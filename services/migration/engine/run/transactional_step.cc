@@ -13,6 +13,7 @@
 #include "services/migration/engine/run/expectations.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/preflight.h"
 
 namespace lockstep::migration {
 namespace {
@@ -33,9 +34,10 @@ absl::Status AtStatement(const StepTask& task, int index, const absl::Status& st
 // The state of one attempt.
 class Attempt {
  public:
-  Attempt(RunSession& session, const StepTask& task, const Prepare& prepare)
+  Attempt(RunSession& session, const StepTask& task, const Limits& limits, const Prepare& prepare)
       : session_(session),
         task_(task),
+        limits_(limits),
         prepare_(prepare),
         boundary_(BoundaryOf(task.revision)),
         role_(OwnerRole(task.revision.service)) {}
@@ -61,6 +63,7 @@ class Attempt {
 
   RunSession& session_;
   const StepTask& task_;
+  const Limits& limits_;
   const Prepare& prepare_;
   Boundary boundary_;
   const std::string role_;
@@ -94,7 +97,7 @@ std::string Attempt::RecordSql() const {
 absl::Status Attempt::RunAsOneMessage() {
   Killpoint("step_before_message");
   const std::string sql =
-      PlainStepSql(session_.sql, task_.revision, task_.step, task_.is_last,
+      PlainStepSql(session_.sql, task_.revision, task_.step, limits_, task_.is_last,
                    MendedSql(session_, task_), session_.journal.RecordJson(Tail())) +
       "COMMIT;";
   session_.connection.SetAfterSendHook([] { Killpoint("step_commit_sent"); });
@@ -120,7 +123,7 @@ absl::Status Attempt::RunAsOneMessage() {
 
 absl::Status Attempt::RunInParts() {
   Killpoint("step_before_begin");
-  std::string begin = BeginSql(session_.sql, task_.step.limits);
+  std::string begin = BeginSql(session_.sql, limits_);
   if (task_.direction == Direction::kDown) begin += BeginUndoSql(task_.revision);
   begin += EnterRoleSql(role_);
   auto begun = Send(begin);
@@ -197,7 +200,7 @@ absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
            ViolationsSql(boundary_, quoted("xid"), quoted("counts"), quoted("written"),
                          quoted("referenced"))));
   const std::string state = results[0][0].Text("state");
-  const std::string wanted = StateText(role_, task_.step.limits);
+  const std::string wanted = StateText(role_, limits_);
   if (state != wanted) {
     return Error(absl::StatusCode::kFailedPrecondition, "STEP_TAMPERED",
                  task_.text() + " was rolled back: it changed its role or limits")
@@ -238,20 +241,22 @@ absl::Status Attempt::RecordAndCommit() {
 }  // namespace
 
 absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
-                                                 const Prepare& prepare) {
+                                                 const Prepare& prepare,
+                                                 std::vector<RelationLock> prepare_locks) {
   StepOutcome outcome;
   bool is_sure = true;  // the cheap check is enough
+  Preflight preflight(session, task, std::move(prepare_locks));
   const auto once = [&]() -> absl::Status {
-    Attempt attempt(session, task, prepare);
+    Attempt attempt(session, task, preflight.limits(), prepare);
     const absl::Status status =
         is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
     outcome = attempt.TakeOutcome();
     return status;
   };
-  absl::Status status = RetryOnLocks(session, task, session.connection, once);
+  absl::Status status = RetryOnLocks(session, task, session.connection, once, &preflight);
   if (pg::SqlStateOf(status) == kCheckUnsureState) {
     is_sure = false;
-    status = RetryOnLocks(session, task, session.connection, once);
+    status = RetryOnLocks(session, task, session.connection, once, &preflight);
   }
   RETURN_IF_ERROR(status);
   // Hidden code may have changed the session itself, behind settings that only last for the

@@ -10,6 +10,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/run_session.h"
+#include "services/migration/engine/statement_class.h"
 
 namespace lockstep::migration {
 
@@ -30,10 +31,12 @@ struct StepOutcome {
 };
 
 // Retries after lock timeouts and deadlocks, the whole step rolled back in between, for
-// limits.retry_for_seconds. `prepare` (may be empty) runs in every attempt, in the owner's role,
-// after the lease check. Reasons: STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED, EXPECTATION_FAILED,
-// LEASE_LOST, COMMIT_OUTCOME_UNKNOWN, those of `prepare`.
+// limits.retry_for_seconds; before every attempt it waits for a gap between those who hold what the
+// step locks (preflight.h). `prepare` (may be empty) runs in every attempt, in the owner's role,
+// after the lease check; `prepare_locks` is what it locks. Reasons: STEP_FAILED, STEP_BLOCKED,
+// STEP_TAMPERED, EXPECTATION_FAILED, LEASE_LOST, COMMIT_OUTCOME_UNKNOWN, those of `prepare`.
 absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
-                                                 const Prepare& prepare = {});
+                                                 const Prepare& prepare = {},
+                                                 std::vector<RelationLock> prepare_locks = {});
 
 }  // namespace lockstep::migration

@@ -200,25 +200,60 @@ absl::Status TakeOnlyWhatTheGuardSaw(const StepTask& task, pg::Connection& conne
   return GuardRefused(task.revision, findings, kHalfWay);
 }
 
+// What has to be asked and kept before an undo.
+struct UndoNeeds {
+  bool keeps = false;               // everything that goes is archived
+  bool asks = false;                // the guard
+  bool remembers = false;           // holds the guard's silence for later steps
+  std::set<std::string> read = {};  // by the guard, and by what remembers
+};
+
+UndoNeeds NeedsOf(const StepTask& task, const UndoRequest& request) {
+  UndoNeeds needs;
+  needs.keeps = request.archive && task.revision.irreversible_reason.empty() &&
+                task.revision.archive_forbidden_reason.empty();
+  // Where everything that goes is kept, the guard matters only for what cannot be seen.
+  const bool is_seen =
+      !task.script.facts.has_hidden_code && task.step.kind != StepKind::kPrivileged;
+  const bool takes = TakesAway(task.script) && !(needs.keeps && is_seen);
+  needs.asks = !request.guard.empty() && (request.asks_guard || takes);
+  // What holds the guard's silence for later steps is read under the same locks.
+  needs.remembers =
+      needs.asks && !needs.keeps && RemembersSilence(task.script, request.guard, request.later);
+  if (needs.asks) needs.read = ReadInUndo(request.guard, needs.remembers, request.later);
+  return needs;
+}
+
 }  // namespace
+
+std::vector<RelationLock> LocksOfPreparing(const StepTask& task, const UndoRequest& request) {
+  std::vector<RelationLock> locks;
+  const UndoNeeds needs = NeedsOf(task, request);
+  if (!needs.asks && !request.archive) return locks;
+  const auto add = [&](const std::set<std::string>& tables, LockMode mode) {
+    for (const std::string& table : tables) {
+      const std::size_t dot = table.find('.');
+      if (dot == std::string::npos) continue;
+      for (const Reach reach : {Reach::kItself, Reach::kHeirs}) {
+        locks.push_back({.schema = table.substr(0, dot),
+                         .name = table.substr(dot + 1),
+                         .mode = mode,
+                         .reach = reach});
+      }
+    }
+  };
+  const UndoLocks wanted = LocksOf(task.revision, task.script, needs.read);
+  add(wanted.exclusive, LockMode::kAccessExclusive);
+  add(wanted.shared, LockMode::kShareRowExclusive);
+  return locks;
+}
 
 absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
                                      const UndoRequest& request, pg::Connection& connection) {
   Prepared prepared;
   prepared.statements = task.script.statements;
-  const bool keeps = request.archive && task.revision.irreversible_reason.empty() &&
-                     task.revision.archive_forbidden_reason.empty();
-  // Where everything that goes is kept, the guard matters only for what cannot be seen.
-  const bool is_seen =
-      !task.script.facts.has_hidden_code && task.step.kind != StepKind::kPrivileged;
-  const bool takes = TakesAway(task.script) && !(keeps && is_seen);
-  const bool asks = !request.guard.empty() && (request.asks_guard || takes);
+  const auto [keeps, asks, remembers, read] = NeedsOf(task, request);
   if (!asks && !request.archive) return prepared;
-  // What holds the guard's silence for later steps is read under the same locks.
-  const bool remembers =
-      asks && !keeps && RemembersSilence(task.script, request.guard, request.later);
-  std::set<std::string> read;
-  if (asks) read = ReadInUndo(request.guard, remembers, request.later);
   RETURN_IF_ERROR(LockWhatGoes(connection, task, read));
   killpoint::Killpoint("undo_locked");
   bool is_silent = false;

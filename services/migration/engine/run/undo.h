@@ -64,6 +64,9 @@ absl::Status RefusalOf(const Revision& revision, const std::vector<GuardFinding>
 absl::StatusOr<Prepared> PrepareUndo(RunSession& session, const StepTask& task,
                                      const UndoRequest& request, pg::Connection& connection);
 
+// What PrepareUndo locks.
+std::vector<RelationLock> LocksOfPreparing(const StepTask& task, const UndoRequest& request);
+
 enum class Mark { kNothing, kHalfUndone };
 
 // The same in a transaction of its own, for a step that is undone outside of transactions or by an

@@ -1,0 +1,73 @@
+// What a run would do, as far as it can be told without running.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/status/macros.h"
+#include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/plan_notes.h"
+#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/session.h"
+
+namespace lockstep::migration {
+namespace {
+
+void AddPrivileged(const Graph& graph, PlanReport& report) {
+  for (const ComingStep& coming : ComingUp(graph, report.plan)) {
+    if (coming.step->kind != StepKind::kPrivileged) continue;
+    report.blockers.push_back({.kind = "privileged",
+                               .revision = coming.revision->id,
+                               .what = "step " + coming.step->name + " needs an administrator",
+                               .count = 1});
+  }
+}
+
+// What undoes the revisions of the plan, in the order in which it would run.
+absl::StatusOr<std::vector<ComingStep>> LoadUndos(pg::Connection& connection, const Graph& graph,
+                                                  PlanReport& report) {
+  std::vector<ComingStep> coming;
+  for (const PlanItem& item : report.plan.items) {
+    const Revision& revision = graph.at(item.position);
+    for (const std::size_t index : item.steps) {
+      const Step& step = revision.steps[index];
+      ASSIGN_OR_RETURN(Script undo,
+                       LoadArchivedScript(connection, revision.id, step.ordinal, "down"));
+      Script& kept = report.undos[{revision.id, step.ordinal}];
+      kept = std::move(undo);
+      coming.push_back({&revision, &step, &kept});
+    }
+  }
+  return coming;
+}
+
+}  // namespace
+
+absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction direction,
+                                           std::string_view target) const {
+  RETURN_IF_ERROR(context.Check());
+  ASSIGN_OR_RETURN(const auto connection, OpenSession(options_, kReaderPurpose));
+  connection->SetIoDeadline(context.deadline());
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*connection, graph_));
+  PlanReport report;
+  ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*connection, graph_, state));
+  for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
+  std::vector<ComingStep> coming;
+  if (direction == Direction::kUp) {
+    ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
+    if (options_.admin_url.empty()) AddPrivileged(graph_, report);
+    coming = ComingUp(graph_, report.plan);
+  } else {
+    ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
+    ASSIGN_OR_RETURN(coming, LoadUndos(*connection, graph_, report));
+    ASSIGN_OR_RETURN(const auto found,
+                     FindDowngradeBlockers(*connection, graph_, state, report.plan, RunOptions{}));
+    for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
+  }
+  ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
+  report.notes = FindNotes(*connection, there, coming);
+  return report;
+}
+
+}  // namespace lockstep::migration

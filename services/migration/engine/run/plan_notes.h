@@ -1,0 +1,38 @@
+// What a person should know before steps run: statements that scan or rewrite a large table under a
+// lock that blocks its writers, queries on standbys that a step may break off, subscribers of
+// logical replication and the order that they need. Only reads.
+#pragma once
+
+#include <vector>
+
+#include "common/pg/connection.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/model.h"
+#include "services/migration/engine/plan.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/run_session.h"
+
+namespace lockstep::migration {
+
+// A table with more rows is not small.
+inline constexpr std::int64_t kSmallTableRows = 10'000;
+
+// One step that is going to run.
+struct ComingStep {
+  const Revision* revision = nullptr;
+  const Step* step = nullptr;
+  const Script* script = nullptr;  // what runs: up, or the archived down
+};
+
+// The steps of an upgrade, in order.
+std::vector<ComingStep> ComingUp(const Graph& graph, const Plan& plan);
+
+// `was_there`: the relations that exist. What cannot be read becomes a note of kind "unknown": no
+// reason not to run.
+std::vector<PlanNote> FindNotes(pg::Connection& connection, const RelationNames& was_there,
+                                const std::vector<ComingStep>& steps);
+
+// The notes as `warning` events of the run. Nothing before LoadWasThere().
+void EmitNotes(RunSession& session, const std::vector<ComingStep>& steps);
+
+}  // namespace lockstep::migration

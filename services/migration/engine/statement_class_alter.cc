@@ -1,0 +1,250 @@
+// The commands of ALTER TABLE.
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "services/migration/engine/statement_collector.h"
+
+namespace lockstep::migration {
+namespace {
+
+bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Of a name that is qualified or not, the last part when it can only be PostgreSQL's own; else "".
+std::string BuiltInName(TreeNode names) {
+  const TreeNode first = names.first();
+  const TreeNode second = first.next();
+  if (second.empty()) return first["String"]["sval"].text();
+  return first["String"]["sval"].raw() == "pg_catalog" ? second["String"]["sval"].text() : "";
+}
+
+// Functions whose value one statement computes once: such a default needs no rewrite.
+bool IsStableFunction(std::string_view name) {
+  return IsIn(name, {"now",
+                     "transaction_timestamp",
+                     "statement_timestamp",
+                     "current_setting",
+                     "lower",
+                     "upper",
+                     "md5",
+                     "concat",
+                     "date_trunc",
+                     "date_part",
+                     "to_timestamp",
+                     "make_date",
+                     "make_interval",
+                     "round",
+                     "floor",
+                     "ceil",
+                     "abs",
+                     "length",
+                     "jsonb_build_object",
+                     "jsonb_build_array",
+                     "timezone",
+                     "left",
+                     "right"});
+}
+
+// Whether the expression may give another value for every row. What is not known to be stable may.
+bool MayBeVolatile(TreeNode node) {
+  if (node.key() == "FuncCall" && !IsStableFunction(BuiltInName(node["funcname"]))) return true;
+  for (TreeNode child = node.first(); !child.empty(); child = child.next()) {
+    if (MayBeVolatile(child)) return true;
+  }
+  return false;
+}
+
+bool IsSerial(std::string_view type) {
+  return IsIn(type, {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"});
+}
+
+// What adding the column does to the rows that are there; "" = nothing.
+std::string WorkOfColumn(TreeNode column) {
+  const std::string type = BuiltInName(column["typeName"]["names"]);
+  if (IsSerial(type)) return "writes the table anew";
+  // A domain with a constraint; the catalog could tell it from a harmless type.
+  if (type.empty()) return "may write the table anew, for a type of its own";
+  bool has_default = false;
+  bool is_not_null = false;
+  bool is_checked = false;
+  bool is_indexed = false;
+  bool refers = false;
+  for (TreeNode item = column["constraints"].first(); !item.empty(); item = item.next()) {
+    const TreeNode constraint = item["Constraint"];
+    const std::string_view kind = constraint["contype"].raw();
+    if (kind == "CONSTR_IDENTITY" || kind == "CONSTR_GENERATED") return "writes the table anew";
+    if (kind == "CONSTR_DEFAULT") {
+      if (MayBeVolatile(constraint["raw_expr"])) return "writes the table anew";
+      has_default = true;
+    }
+    is_not_null = is_not_null || kind == "CONSTR_NOTNULL";
+    is_checked = is_checked || kind == "CONSTR_CHECK";
+    is_indexed = is_indexed || kind == "CONSTR_UNIQUE" || kind == "CONSTR_PRIMARY";
+    refers = refers || kind == "CONSTR_FOREIGN";
+  }
+  if (is_indexed) return "builds an index";
+  if (is_checked || (is_not_null && !has_default) || (refers && has_default)) {
+    return "reads every row to check it";
+  }
+  return "";
+}
+
+void AddColumn(TreeNode column, const TreeName& table, StatementCollector& out) {
+  for (TreeNode item = column["constraints"].first(); !item.empty(); item = item.next()) {
+    CollectReferenced(item["Constraint"], out);
+  }
+  std::string work = WorkOfColumn(column);
+  if (!work.empty()) out.Forbid(std::move(work), table);
+}
+
+// The lock on the table itself.
+LockMode AddConstraint(TreeNode constraint, const TreeName& table, StatementCollector& out) {
+  const std::string_view kind = constraint["contype"].raw();
+  const bool is_unchecked = constraint["skip_validation"].IsTrue();
+  CollectReferenced(constraint, out);
+  if (kind == "CONSTR_FOREIGN") {
+    if (!is_unchecked) out.Forbid("reads every row to check it", table);
+    return LockMode::kShareRowExclusive;
+  }
+  if (kind == "CONSTR_CHECK") {
+    if (!is_unchecked) out.Forbid("reads every row to check it", table);
+  } else if (!constraint.Has("indexname")) {
+    out.Forbid("builds an index", table);
+  }
+  return LockMode::kAccessExclusive;
+}
+
+bool IsCheapOption(std::string_view name) {
+  return name.starts_with("autovacuum_") || name.starts_with("toast") ||
+         name.starts_with("vacuum_") ||
+         IsIn(name, {"fillfactor", "parallel_workers", "log_autovacuum_min_duration"});
+}
+
+LockMode ModeOfOptions(TreeNode command, bool is_index) {
+  if (is_index) return LockMode::kShareUpdateExclusive;
+  const TreeNode options = command["def"]["List"]["items"];
+  for (TreeNode option = options.first(); !option.empty(); option = option.next()) {
+    if (!IsCheapOption(option["DefElem"]["defname"].raw())) return LockMode::kAccessExclusive;
+  }
+  return LockMode::kShareUpdateExclusive;
+}
+
+void Partition(TreeNode command, const TreeName& table, bool is_index, StatementCollector& out) {
+  const std::string_view subtype = command["subtype"].raw();
+  const TreeNode partition = command["def"]["PartitionCmd"];
+  const TreeName part = TreeName::Of(partition["name"]);
+  const bool attaches = subtype == "AT_AttachPartition";
+  if (partition["concurrent"].IsTrue() || subtype == "AT_DetachPartitionFinalize") {
+    out.Raise(StatementClass::kOnlineBuild);
+    out.Lock(table, LockMode::kShareUpdateExclusive);
+    return;
+  }
+  out.Lock(table, attaches ? LockMode::kShareUpdateExclusive : LockMode::kAccessExclusive);
+  out.Lock(part, LockMode::kAccessExclusive);
+  if (is_index) return;
+  out.Lock(table, LockMode::kAccessExclusive, Reach::kDefaultPartition);
+  if (attaches) out.Forbid("reads every row unless a CHECK proves the bound", part);
+}
+
+// Commands that only change the catalog under a lock of their own.
+LockMode ModeOfPlain(std::string_view subtype) {
+  if (IsIn(subtype, {"AT_SetStatistics", "AT_SetOptions", "AT_ResetOptions", "AT_ClusterOn",
+                     "AT_DropCluster"})) {
+    return LockMode::kShareUpdateExclusive;
+  }
+  return subtype.find("Trig") != std::string_view::npos ? LockMode::kShareRowExclusive
+                                                        : LockMode::kAccessExclusive;
+}
+
+bool IsPlain(std::string_view subtype) {
+  return subtype.find("Trig") != std::string_view::npos ||
+         IsIn(subtype, {"AT_SetStatistics",
+                        "AT_SetOptions",
+                        "AT_ResetOptions",
+                        "AT_ClusterOn",
+                        "AT_DropCluster",
+                        "AT_ColumnDefault",
+                        "AT_DropNotNull",
+                        "AT_AddIdentity",
+                        "AT_SetIdentity",
+                        "AT_DropIdentity",
+                        "AT_DropExpression",
+                        "AT_SetStorage",
+                        "AT_SetCompression",
+                        "AT_AlterConstraint",
+                        "AT_ChangeOwner",
+                        "AT_EnableRule",
+                        "AT_EnableAlwaysRule",
+                        "AT_EnableReplicaRule",
+                        "AT_DisableRule",
+                        "AT_AddInherit",
+                        "AT_DropInherit",
+                        "AT_AddOf",
+                        "AT_DropOf",
+                        "AT_ReplicaIdentity",
+                        "AT_EnableRowSecurity",
+                        "AT_DisableRowSecurity",
+                        "AT_ForceRowSecurity",
+                        "AT_NoForceRowSecurity",
+                        "AT_GenericOptions",
+                        "AT_AlterColumnGenericOptions"});
+}
+
+// Adds what the command asks of others, and returns the lock on the table itself.
+LockMode Command(TreeNode command, const TreeName& table, bool is_index, StatementCollector& out) {
+  const std::string_view subtype = command["subtype"].raw();
+  const std::string name = command["name"].text();
+  if (subtype == "AT_AddColumn") {
+    AddColumn(command["def"]["ColumnDef"], table, out);
+  } else if (subtype == "AT_AddConstraint") {
+    return AddConstraint(command["def"]["Constraint"], table, out);
+  } else if (subtype == "AT_DropColumn" || subtype == "AT_DropConstraint") {
+    out.Lock(table, LockMode::kAccessExclusive, Reach::kReferenced, name);
+    if (command["behavior"].raw() == "DROP_CASCADE") {
+      out.Lock(table, LockMode::kAccessExclusive, Reach::kDependents);
+    }
+  } else if (subtype == "AT_AlterColumnType") {
+    out.Lock(table, LockMode::kAccessExclusive, Reach::kReferenced, name);
+    out.Forbid("writes the table anew unless the old type allows it", table);
+  } else if (subtype == "AT_SetNotNull") {
+    out.Forbid("reads every row to look for NULL", table, name);
+  } else if (subtype == "AT_ValidateConstraint") {
+    out.Raise(StatementClass::kOnlineBuild);
+    out.Lock(table, LockMode::kRowShare, Reach::kReferenced, name);
+    return LockMode::kShareUpdateExclusive;
+  } else if (subtype.ends_with("RelOptions")) {
+    return ModeOfOptions(command, is_index);
+  } else if (IsPlain(subtype)) {
+    return ModeOfPlain(subtype);
+  } else {
+    // SET LOGGED, SET TABLESPACE, SET ACCESS METHOD, and what nobody has measured.
+    out.Forbid("may write the table anew", table);
+  }
+  return LockMode::kAccessExclusive;
+}
+
+}  // namespace
+
+void CollectReferenced(TreeNode constraint, StatementCollector& out) {
+  if (constraint["contype"].raw() != "CONSTR_FOREIGN") return;
+  out.Lock(TreeName::Of(constraint["pktable"]), LockMode::kShareRowExclusive);
+}
+
+void CollectAlterTable(TreeNode body, StatementCollector& out) {
+  const TreeNode relation = body["relation"];
+  const TreeName table = TreeName::Of(relation);
+  const bool is_index = body["objtype"].raw() == "OBJECT_INDEX";
+  for (TreeNode item = body["cmds"].first(); !item.empty(); item = item.next()) {
+    const TreeNode command = item["AlterTableCmd"];
+    const std::string_view subtype = command["subtype"].raw();
+    if (subtype == "AT_AttachPartition" || subtype.starts_with("AT_DetachPartition")) {
+      Partition(command, table, is_index, out);
+    } else {
+      out.LockTree(relation, Command(command, table, is_index, out));
+    }
+  }
+}
+
+}  // namespace lockstep::migration
