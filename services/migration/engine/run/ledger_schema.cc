@@ -216,7 +216,7 @@ ALTER TABLE migration.archives
 
 // Version 5: backfills, and what people ask of a run while it works.
 constexpr std::string_view kBackfills = R"sql(
-CREATE TABLE migration.backfills (
+CREATE TABLE IF NOT EXISTS migration.backfills (
     revision text NOT NULL,
     ordinal integer NOT NULL,
     service text NOT NULL,
@@ -239,10 +239,10 @@ CREATE TABLE migration.backfills (
     PRIMARY KEY (revision, ordinal)
 );
 -- Two that write to the same rows would wait for each other.
-CREATE UNIQUE INDEX backfills_one_of_a_table ON migration.backfills (table_name) WHERE finished_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS backfills_one_of_a_table ON migration.backfills (table_name) WHERE finished_at IS NULL;
 
 -- Keys are JSON arrays of the key columns' texts. next is the first key that is not done, NULL when all are.
-CREATE TABLE migration.backfill_chunks (
+CREATE TABLE IF NOT EXISTS migration.backfill_chunks (
     revision text NOT NULL,
     ordinal integer NOT NULL,
     chunk integer NOT NULL,
@@ -257,8 +257,8 @@ CREATE TABLE migration.backfill_chunks (
 );
 
 ALTER TABLE migration.runs
-    ADD COLUMN control text NOT NULL DEFAULT 'run' CHECK (control IN ('run', 'pause', 'cancel')),
-    ADD COLUMN rows_per_second integer NOT NULL DEFAULT 0 CHECK (rows_per_second >= 0);
+    ADD COLUMN IF NOT EXISTS control text NOT NULL DEFAULT 'run' CHECK (control IN ('run', 'pause', 'cancel')),
+    ADD COLUMN IF NOT EXISTS rows_per_second integer NOT NULL DEFAULT 0 CHECK (rows_per_second >= 0);
 )sql";
 
 }  // namespace

@@ -129,7 +129,7 @@ TEST_F(MigrationServerFreeze, WhatPlanAnsweredIsWhatUpgradeRuns) {
   folder_.AddRevision("catalog", "aaaa");
   folder_.AddRevision("catalog", "abbb", "down_revision: \"aaaa\"\n");
   Start();
-  ASSERT_OK_AND_ASSIGN(const auto plan, Plan("+1", v1::DIRECTION_UP));
+  ASSERT_OK_AND_ASSIGN(const auto plan, Plan("catalog@+1", v1::DIRECTION_UP));
   v1::UpgradeRequest request;
   request.set_request_id(NewUuid());
   *request.mutable_reviewed_plan() = plan.reviewed_plan();

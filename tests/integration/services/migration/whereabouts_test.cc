@@ -55,7 +55,7 @@ class Pooler {
             " && setpriv --reuid=postgres --regid=postgres --clear-groups ";
     }
     run += std::string(kPgBouncer) + " -q -d " + folder_ + "/pooler.ini >/dev/null 2>&1";
-    is_running_ = std::system(run.c_str()) == 0;
+    is_running_ = std::system(run.c_str()) == 0 && AwaitSocket();
     url_ = "host=" + folder_ + " port=6432 user=lockstep_migrator dbname=" + database.name();
   }
   ~Pooler() {
@@ -75,6 +75,15 @@ class Pooler {
   const std::string& url() const { return url_; }
 
  private:
+  // It answers a little after it has gone to the background.
+  bool AwaitSocket() const {
+    for (int i = 0; i < 500; ++i) {
+      if (std::filesystem::exists(folder_ + "/.s.PGSQL.6432")) return true;
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return false;
+  }
+
   std::string folder_;
   std::string url_;
   bool is_running_ = false;
