@@ -53,7 +53,12 @@ using Verb = absl::StatusOr<pb::Run> (Backend::*)(const std::string&);
 int Tell(const Output& output, const absl::StatusOr<pb::Run>& run, const std::string& what) {
   if (!run.ok()) return Finish(run.status(), output);
   output.Progress("asked run " + LastSegment(run->name()) + " to " + what);
-  if (output.json()) output.Json(*run);
+  if (output.json()) {
+    // The answers of all these methods have the same shape.
+    pb::PauseRunResponse response;
+    *response.mutable_run() = *run;
+    output.Json(response);
+  }
   return 0;
 }
 

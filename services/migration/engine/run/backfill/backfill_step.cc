@@ -153,7 +153,7 @@ absl::Status BackfillStep::Verify() {
                    LoadChunks(session_.connection, task_.revision.id, task_.step.ordinal));
   BackfillState state;
   state.state = "verifying";
-  state.batch_rows = backfill().start_rows;
+  state.batch_rows = record_.batch_rows;
   RETURN_IF_ERROR(RecordInLedger(session_, "", StateSql(task_, state), {}));
   ASSIGN_OR_RETURN(outcome_.expectations,
                    CheckRanges(session_, task_, table_, chunks, [&] { return MayGoOn(session_); }));
