@@ -65,6 +65,7 @@ void CollectColumns(TreeNode node, std::set<std::string>& columns) {
   WalkTree(node, [&](TreeNode child) {
     if (child.key() != "ColumnRef") return;
     std::string last;
+    if (child["fields"].first()["String"]["sval"].text() == "excluded") return;
     for (TreeNode field = child["fields"].first(); !field.empty(); field = field.next()) {
       last = field["String"]["sval"].text();
     }
@@ -88,13 +89,14 @@ class Tree {
   std::optional<ParseTree> tree_;
 };
 
-// A column that an UPDATE sets from itself, or "".
-std::string SelfInput(const std::string& update) {
-  const Tree tree(update);
+// A column that an UPDATE, or an INSERT on conflict, sets from itself, or "". What an INSERT brings
+// along itself ("excluded") is no such input.
+std::string SelfInput(const std::string& statement) {
+  const Tree tree(statement);
   std::set<std::string> targets;
   std::set<std::string> inputs;
   WalkTree(tree.root(), [&](TreeNode node) {
-    if (node.key() != "UpdateStmt") return;
+    if (node.key() != "UpdateStmt" && node.key() != "onConflictClause") return;
     for (TreeNode item = node["targetList"].first(); !item.empty(); item = item.next()) {
       targets.insert(item["ResTarget"]["name"].text());
       CollectColumns(item["ResTarget"]["val"], inputs);
@@ -126,15 +128,21 @@ std::string TableAlias(const Backfill& backfill) {
   return QuotedColumn(std::string_view(backfill.table).substr(backfill.table.find('.') + 1));
 }
 
-// "SELECT (condition), (expression), ... [into] FROM (row) AS table"
+// "SELECT (condition), (expression), ... [into] FROM (rows) AS table". Rows without the condition
+// are none that the expressions must be able to read.
 std::string Evaluate(const Backfill& backfill, const std::vector<ColumnExpression>& columns,
-                     const std::string& into, const std::string& row) {
-  std::string sql = absl::StrCat(
-      "SELECT ", backfill.where.empty() ? "true" : absl::StrCat("(", backfill.where, "\n)"));
+                     const std::string& into, const std::string& rows) {
+  const std::string where =
+      backfill.where.empty() ? "true" : absl::StrCat("(", backfill.where, "\n)");
+  std::string sql = "SELECT " + where;
   for (const ColumnExpression& column : columns) {
-    absl::StrAppend(&sql, ", (", column.expression, "\n)");
+    if (backfill.where.empty()) {
+      absl::StrAppend(&sql, ", (", column.expression, "\n)");
+    } else {
+      absl::StrAppend(&sql, ", CASE WHEN ", where, " THEN (", column.expression, "\n) END");
+    }
   }
-  return absl::StrCat(sql, into, " FROM (SELECT ", row, ") AS ", TableAlias(backfill));
+  return absl::StrCat(sql, into, " FROM (", rows, ") AS ", TableAlias(backfill));
 }
 
 // Computes `columns` from the row that is written and puts them into it.
@@ -148,7 +156,7 @@ std::string Assign(const Backfill& backfill, const std::vector<ColumnExpression>
     absl::StrAppend(&assignments, "            NEW.", QuotedColumn(columns[i].column), " := ", name,
                     ";\n");
   }
-  return absl::StrCat("        ", Evaluate(backfill, columns, into, "NEW.*"),
+  return absl::StrCat("        ", Evaluate(backfill, columns, into, "SELECT NEW.*"),
                       ";\n        IF v_applies THEN\n", assignments, "        END IF;\n");
 }
 
@@ -162,25 +170,47 @@ std::string Declare(const Backfill& backfill, const std::vector<ColumnExpression
   return sql;
 }
 
-// Which way a write goes. Of a new row the new columns count where they are given; of a changed one
-// those that changed, and a writer that changed both knows what it does.
+// Columns that the new ones are computed from, beside those that are computed back.
+std::vector<ColumnExpression> OtherInputs(const Backfill& backfill) {
+  std::set<std::string> names =
+      backfill.where.empty() ? std::set<std::string>{} : ColumnsOf(backfill.where);
+  for (const ColumnExpression& column : backfill.set) names.merge(ColumnsOf(column.expression));
+  for (const auto* columns : {&backfill.set, &backfill.set_back}) {
+    for (const ColumnExpression& column : *columns) names.erase(column.column);
+  }
+  std::vector<ColumnExpression> inputs;
+  for (const std::string& name : names) inputs.push_back({name, ""});
+  return inputs;
+}
+
+// Which way a write goes. Of a new row the new columns count where one is given; of a changed one
+// those that changed, and a writer that changed both knows what it does. A row that is not filled
+// yet is filled whatever changes: it may move to where the batches have been. Values are compared
+// as text, for some types have no equality.
 std::string Decide(const Backfill& backfill) {
   if (backfill.set_back.empty()) return "    v_forward := true;\n";
   const std::string fresh = AllNull("NEW.", backfill.set);
   const auto changed = [](const std::vector<ColumnExpression>& columns) {
-    return RowOf("NEW.", columns) + " IS DISTINCT FROM " + RowOf("OLD.", columns);
+    return RowOf("NEW.", columns) + "::text IS DISTINCT FROM " + RowOf("OLD.", columns) + "::text";
   };
+  const std::vector<ColumnExpression> inputs = OtherInputs(backfill);
+  const std::string others =
+      inputs.empty() ? fresh : "(" + changed(inputs) + " OR (" + fresh + "))";
   return absl::StrCat("    IF TG_OP = 'INSERT' THEN\n        v_forward := ", fresh,
-                      ";\n        v_back := NOT v_forward;\n    ELSE\n        v_forward := ",
-                      changed(backfill.set_back), ";\n        v_back := ", changed(backfill.set),
-                      ";\n        IF v_forward AND v_back THEN\n            RETURN NEW;\n"
-                      "        END IF;\n    END IF;\n");
+                      ";\n        v_back := NOT v_forward;\n    ELSE\n        v_back := ",
+                      changed(backfill.set), ";\n        v_forward := ", changed(backfill.set_back),
+                      ";\n        IF v_forward AND v_back THEN\n"
+                      "            RETURN NEW;\n        END IF;\n        v_forward := v_forward OR "
+                      "(NOT v_back AND ",
+                      others, ");\n    END IF;\n");
 }
 
 std::string SyncFunction(const Backfill& backfill, const std::string& name) {
   std::string sql = absl::StrCat(
-      "CREATE OR REPLACE FUNCTION ", name,
-      "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp "
+      "CREATE FUNCTION ", name,
+      "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\nSET search_path = pg_catalog, "
+      "pg_temp\n"
+      "SET \"TimeZone\" = 'UTC' SET \"DateStyle\" = 'ISO, YMD' SET \"IntervalStyle\" = 'postgres'\n"
       "AS $lockstep$\n#variable_conflict use_column\nDECLARE\n    v_applies boolean;\n    "
       "v_forward "
       "boolean;\n    v_back boolean := false;\n",
@@ -192,6 +222,12 @@ std::string SyncFunction(const Backfill& backfill, const std::string& name) {
                     Assign(backfill, backfill.set_back, "lockstep_old_"));
   }
   return absl::StrCat(sql, "    END IF;\n    RETURN NEW;\nEND $lockstep$");
+}
+
+std::string Assignments(const std::vector<ColumnExpression>& columns) {
+  return absl::StrJoin(columns, ",\n       ", [](std::string* out, const ColumnExpression& column) {
+    absl::StrAppend(out, QuotedColumn(column.column), " = (", column.expression, "\n)");
+  });
 }
 
 std::string SyncName(const Backfill& backfill) {
@@ -222,12 +258,7 @@ std::string BatchStatement(const Backfill& backfill) {
   const std::string key = KeyExpression(backfill.key);
   std::string sql =
       absl::StrCat("UPDATE ", QuotedTableName(backfill.table), "\n   SET ",
-                   absl::StrJoin(backfill.set, ",\n       ",
-                                 [](std::string* out, const ColumnExpression& column) {
-                                   absl::StrAppend(out, QuotedColumn(column.column), " = (",
-                                                   column.expression, "\n)");
-                                 }),
-                   "\n WHERE ", key, " >= :lo AND ", key, " <= :hi");
+                   Assignments(backfill.set), "\n WHERE ", key, " >= :lo AND ", key, " <= :hi");
   if (!backfill.where.empty()) absl::StrAppend(&sql, "\n   AND (", backfill.where, "\n)");
   if (!backfill.set_back.empty()) absl::StrAppend(&sql, "\n   AND ", AllNull("", backfill.set));
   return sql + "\n";
@@ -252,6 +283,21 @@ std::set<std::string> ColumnsOf(const std::string& expression) {
   std::set<std::string> columns;
   CollectColumns(Tree("SELECT (" + expression + "\n)").root(), columns);
   return columns;
+}
+
+std::set<std::string> FunctionsOf(const std::string& expression) {
+  std::set<std::string> functions;
+  WalkTree(Tree("SELECT (" + expression + "\n)").root(), [&](TreeNode node) {
+    if (node.key() == "SubLink") functions.insert(kSubquery);
+    if (node.key() == "SQLValueFunction") functions.insert("now");
+    if (node.key() != "FuncCall") return;
+    std::string last;
+    for (TreeNode part = node["funcname"].first(); !part.empty(); part = part.next()) {
+      last = part["String"]["sval"].text();
+    }
+    functions.insert(last);
+  });
+  return functions;
 }
 
 void CheckBatch(const ReadSql& sql, std::vector<Problem>& problems) {
@@ -295,17 +341,20 @@ void CheckBatch(const ReadSql& sql, std::vector<Problem>& problems) {
 std::vector<std::string> CreateSyncStatements(const Backfill& backfill) {
   if (backfill.trigger.empty()) return {};
   const std::string name = SyncName(backfill);
-  const std::string empty_row = "(NULL::" + QuotedTableName(backfill.table) + ").*";
-  std::vector<std::string> statements = {Evaluate(backfill, backfill.set, "", empty_row) +
-                                         " LIMIT 0"};
-  if (!backfill.set_back.empty()) {
-    statements.push_back(Evaluate(backfill, backfill.set_back, "", empty_row) + " LIMIT 0");
+  const std::string table = QuotedTableName(backfill.table);
+  std::vector<std::string> statements;
+  for (const auto* columns : {&backfill.set, &backfill.set_back}) {
+    if (columns->empty()) continue;
+    // Names, operators and types; then whether the columns take the values.
+    statements.push_back(Evaluate(backfill, *columns, "", "SELECT * FROM " + table + " LIMIT 0"));
+    statements.push_back("EXPLAIN UPDATE " + table + " SET " + Assignments(*columns) +
+                         " WHERE false");
   }
   statements.push_back(SyncFunction(backfill, name));
   statements.push_back("REVOKE ALL ON FUNCTION " + name + "() FROM PUBLIC");
-  statements.push_back("CREATE OR REPLACE TRIGGER " + QuotedColumn(backfill.trigger) +
-                       " BEFORE INSERT OR UPDATE ON " + QuotedTableName(backfill.table) +
-                       " FOR EACH ROW EXECUTE FUNCTION " + name + "()");
+  statements.push_back("CREATE TRIGGER " + QuotedColumn(backfill.trigger) +
+                       " BEFORE INSERT OR UPDATE ON " + table + " FOR EACH ROW WHEN (" +
+                       kNotABatch + ") EXECUTE FUNCTION " + name + "()");
   return statements;
 }
 

@@ -35,6 +35,11 @@ bool HasRange(const std::string& sql);
 // parse.
 std::set<std::string> ColumnsOf(const std::string& expression);
 
+// Functions that an expression calls, without qualification; "now" also for CURRENT_TIMESTAMP and
+// the like, kSubquery for a query inside it.
+std::set<std::string> FunctionsOf(const std::string& expression);
+inline constexpr char kSubquery[] = "(a sub-query)";
+
 // What is wrong with the statement of a batch: more than one statement, no range, code that the
 // parser cannot see through, a target that is its own input (applied twice it would change twice).
 void CheckBatch(const ReadSql& sql, std::vector<Problem>& problems);

@@ -1,6 +1,7 @@
 #include "services/migration/engine/backfill_spec.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -28,6 +29,7 @@ class Reader {
     backfill_.set_back = ReadColumns(from_.set_back(), "set_back");
     ReadTrigger();
     CheckInputs();
+    CheckFunctions();
     ReadSizes();
     ReadHold();
     return std::move(backfill_);
@@ -65,9 +67,7 @@ class Reader {
     for (const v1::ColumnExpression& column : list) {
       columns.push_back({column.column(), column.expression()});
       names.push_back(column.column());
-      if (column.expression().find("$lockstep$") != std::string::npos) {
-        Refuse(std::string(field) + ": an expression may not contain $lockstep$");
-      } else if (ColumnsOf(column.expression()).empty() && column.expression().empty()) {
+      if (column.expression().empty()) {
         Refuse(std::string(field) + ": " + column.column() + " needs an expression");
       }
     }
@@ -122,8 +122,29 @@ class Reader {
       check(column.expression, "set_back: " + column.column, old);
     }
     for (const std::string& column : backfill_.key) {
-      if (targets.contains(column)) Refuse("key column " + column + " is in set");
+      if (targets.contains(column) || old.contains(column)) {
+        Refuse("key column " + column + " is in set or set_back");
+      }
     }
+  }
+
+  // What depends on anything but the row would differ between the batch, the trigger and the check.
+  void CheckFunctions() {
+    const auto check = [&](const std::string& sql) {
+      if (sql.find("$lockstep$") != std::string::npos) {
+        Refuse("an expression may not contain $lockstep$");
+      }
+      for (const std::string& function : FunctionsOf(sql)) {
+        constexpr std::string_view kOfTheMoment[] = {kSubquery, "now", "transaction_timestamp",
+                                                     "statement_timestamp", "current_setting"};
+        if (std::ranges::find(kOfTheMoment, function) != std::end(kOfTheMoment)) {
+          Refuse("an expression may only depend on the row itself, not on " + function);
+        }
+      }
+    };
+    check(backfill_.where);
+    for (const ColumnExpression& column : backfill_.set) check(column.expression);
+    for (const ColumnExpression& column : backfill_.set_back) check(column.expression);
   }
 
   void Take(const char* field, int value, int least, int most, int& to) {

@@ -17,12 +17,13 @@ constexpr char kBackfills[] = R"sql(
 SELECT b.revision, b.service, b.ordinal, b.name, b.table_name, b.reason, b.rows_estimated,
        b.batch_rows, b.seconds_left, b.held_ms::text AS held_ms, b.run_id, b.started_at,
        b.updated_at, b.finished_at, c.rows_done, c.rows_changed, c.batches,
-       CASE WHEN b.finished_at IS NOT NULL OR l.expires_at > clock_timestamp() THEN b.state
-            ELSE 'interrupted' END AS state,
-       CASE WHEN b.finished_at IS NULL AND l.expires_at > clock_timestamp() THEN b.rows_per_second
-            ELSE 0 END AS rows_per_second
+       CASE WHEN b.finished_at IS NOT NULL OR w.is_at_work THEN b.state ELSE 'interrupted' END
+         AS state,
+       CASE WHEN b.finished_at IS NULL AND w.is_at_work THEN b.rows_per_second ELSE 0 END
+         AS rows_per_second
   FROM migration.backfills AS b
- CROSS JOIN migration.lease AS l
+ CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM migration.lease AS l WHERE l.run_id = b.run_id
+                                       AND l.expires_at > clock_timestamp()) AS is_at_work) AS w
  CROSS JOIN LATERAL (SELECT coalesce(sum(k.rows_walked), 0)::bigint AS rows_done,
                             coalesce(sum(k.rows_changed), 0)::bigint AS rows_changed,
                             coalesce(sum(k.batches), 0)::bigint AS batches
@@ -62,13 +63,15 @@ absl::StatusOr<RunInfo> Ask(pg::Connection& connection, std::string_view run_id,
                             const std::string& assignment, const pg::Param& value) {
   ASSIGN_OR_RETURN(const RunInfo run, LoadRun(connection, run_id));
   ASSIGN_OR_RETURN(pg::Result asked,
+                   // Who asked it to stop is not overruled by who resumes it.
                    connection.QueryList("UPDATE migration.runs SET " + assignment +
                                             " = $2 WHERE run_id = $1 AND state IN ('waiting', "
-                                            "'running')",
+                                            "'running') AND control <> 'cancel'",
                                         {pg::Param(run.id), value}));
   if (asked.affected() == 1) return LoadRun(connection, run.id);
   return Error(absl::StatusCode::kFailedPrecondition, "RUN_NOT_ACTIVE",
-               "run " + run.id + " is over (" + std::string(ToText(run.state)) + ")")
+               "run " + run.id + " is over or was asked to stop (" +
+                   std::string(ToText(run.state)) + ")")
       .With("run", std::string_view(run.id));
 }
 

@@ -246,6 +246,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
+  RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
   EmitNotes(session, ComingUp(session.graph, plan));
   Touched touched;
@@ -294,6 +295,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
+  RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
   Touched touched;
   for (const PlanItem& item : plan.items) {

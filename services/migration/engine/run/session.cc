@@ -19,7 +19,7 @@ constexpr char kSetup[] =
     "SET client_connection_check_interval = '1s'; SET lock_timeout = '2s'; SET statement_timeout "
     "= '60s'; "
     "SET idle_in_transaction_session_timeout = '5min'; SET search_path = pg_catalog, pg_temp; "
-    "SET client_min_messages = warning;";
+    "SET client_min_messages = warning; SET IntervalStyle = 'postgres';";
 
 absl::StatusOr<std::unique_ptr<pg::Connection>> Open(const EngineOptions& options,
                                                      const std::string& url,

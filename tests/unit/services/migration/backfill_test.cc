@@ -71,12 +71,15 @@ TEST_F(BackfillTest, TriggerRunsWithTheOwnersRightsAndAFixedPath) {
   backfill.set = {{"b", "a"}};
   backfill.trigger = "s";
   const auto statements = CreateSyncStatements(backfill);
-  ASSERT_EQ(statements.size(), 4U);
+  ASSERT_EQ(statements.size(), 5U);
   EXPECT_THAT(statements[0], HasSubstr("LIMIT 0"));
-  EXPECT_THAT(statements[1],
+  EXPECT_THAT(statements[1], StartsWith("EXPLAIN UPDATE"));
+  EXPECT_THAT(statements[2],
               AllOf(HasSubstr("SECURITY DEFINER"), HasSubstr("SET search_path = pg_catalog")));
-  EXPECT_THAT(statements[2], StartsWith("REVOKE ALL ON FUNCTION \"core\".\"s\"()"));
-  EXPECT_THAT(statements[3], HasSubstr("BEFORE INSERT OR UPDATE"));
+  EXPECT_THAT(statements[3], StartsWith("REVOKE ALL ON FUNCTION \"core\".\"s\"()"));
+  EXPECT_THAT(statements[4], AllOf(HasSubstr("BEFORE INSERT OR UPDATE"),
+                                   HasSubstr("WHEN (pg_catalog.current_setting("
+                                             "'lockstep.backfill', true)")));
 }
 
 TEST_F(BackfillTest, PlaceholdersAreTokens) {
@@ -107,6 +110,22 @@ TEST_F(BackfillTest, RefusesWhatWouldChangeTwice) {
   EXPECT_THAT(ProblemsOf(std::string(kKey) + "uncovered_reason: \"x\"",
                          "INSERT INTO core.c SELECT id FROM core.t WHERE id >= :lo AND id <= :hi;"),
               ElementsAre(HasSubstr("an INSERT needs ON CONFLICT")));
+}
+
+TEST_F(BackfillTest, RefusesWhatDependsOnMoreThanTheRow) {
+  EXPECT_THAT(
+      ProblemsOf(std::string(kKey) +
+                 "set { column: \"b\" expression: \"coalesce(a, CURRENT_DATE)\" } trigger: \"s\""),
+      ElementsAre(HasSubstr("only depend on the row itself, not on now")));
+  EXPECT_THAT(
+      ProblemsOf(std::string(kKey) + "set { column: \"b\" expression: \"(SELECT max(a) FROM "
+                                     "core.t)\" } trigger: \"s\""),
+      ElementsAre(HasSubstr("not on (a sub-query)")));
+  EXPECT_THAT(
+      ProblemsOf(std::string(kKey) + "uncovered_reason: \"x\"",
+                 "INSERT INTO core.c AS c SELECT id, n FROM core.t WHERE id BETWEEN :lo AND :hi "
+                 "ON CONFLICT (id) DO UPDATE SET n = c.n + excluded.n;"),
+      ElementsAre(HasSubstr("column n is set from itself")));
 }
 
 TEST_F(BackfillTest, RefusesWhatDoesNotFitTogether) {

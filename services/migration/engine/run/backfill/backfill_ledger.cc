@@ -110,6 +110,20 @@ std::string MoveOnSql(const StepTask& task, const Chunk& chunk, const NextBatch&
       batch.rows > 0 ? 1 : 0, OfStep(task), chunk.number, KeyJson(*chunk.next));
 }
 
+std::string WalkAgainSql(const StepTask& task, const Chunk& chunk) {
+  return absl::StrFormat(
+      "UPDATE migration.backfill_chunks SET next = lo, rows_walked = 0, rows_changed = 0, batches "
+      "= 0"
+      " WHERE %s AND chunk = %d;\n",
+      OfStep(task), chunk.number);
+}
+
+std::string TakeUpSql(const RunSession& session, const StepTask& task) {
+  return "UPDATE migration.backfills SET run_id = " + session.sql.run +
+         ", state = 'running', reason = '', updated_at = clock_timestamp() WHERE " + OfStep(task) +
+         ";\n";
+}
+
 std::string FinishBackfillSql(const StepTask& task) {
   return "UPDATE migration.backfills SET state = 'finished', reason = '', seconds_left = 0,"
          " updated_at = clock_timestamp(), finished_at = clock_timestamp() WHERE " +

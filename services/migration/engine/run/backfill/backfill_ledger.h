@@ -50,6 +50,10 @@ std::string FreezeSql(const StepTask& task, const std::vector<KeyRange>& ranges)
 // One batch is done. Affects one row, none when another process moved the chunk on.
 std::string MoveOnSql(const StepTask& task, const Chunk& chunk, const NextBatch& batch,
                       std::int64_t rows_changed);
+// A range begins anew.
+std::string WalkAgainSql(const StepTask& task, const Chunk& chunk);
+// This run goes on with it.
+std::string TakeUpSql(const RunSession& session, const StepTask& task);
 // It is done; it never was.
 std::string FinishBackfillSql(const StepTask& task);
 std::string ForgetBackfillSql(const std::string& revision, int ordinal);

@@ -1,5 +1,6 @@
 #include "services/migration/engine/run/backfill/backfill_step.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,6 +48,7 @@ class BackfillStep {
   const absl::Time started_;
   BackfillTable table_;
   BackfillRecord record_;
+  std::optional<std::string> superseded_;  // takes away what another declaration made
   StepOutcome outcome_;
 };
 
@@ -68,7 +70,8 @@ absl::Status BackfillStep::Begin() {
     session_.journal.Emit(task_.Event(
         "backfill_restarted", task_.text() + " was declared otherwise when it was begun; it begins "
                                              "again from the first row"));
-    RETURN_IF_ERROR(ClearBegunBackfill(session_, task_));
+    // In the transaction that makes the new trigger: no write may slip in between.
+    superseded_ = found->undo_sql;
     found.reset();
   }
   if (!found.has_value()) {
@@ -76,6 +79,7 @@ absl::Status BackfillStep::Begin() {
     ASSIGN_OR_RETURN(
         found, LoadBackfillRecord(session_.connection, task_.revision.id, task_.step.ordinal));
   } else {
+    RETURN_IF_ERROR(RecordInLedger(session_, "", TakeUpSql(session_, task_), {}));
     session_.journal.Emit(task_.Event(
         "backfill_resumed", absl::StrCat(task_.text(), " goes on: ", found->rows_walked,
                                          " of about ", found->rows_estimated, " rows are done")));
@@ -96,7 +100,9 @@ absl::Status BackfillStep::Cover() {
 
 absl::Status BackfillStep::CoverOnce() {
   const std::string sql = absl::StrCat(
-      BeginSql(session_.sql, task_.step.limits), EnterRoleSql(OwnerRole(task_.revision.service)),
+      BeginSql(session_.sql, task_.step.limits),
+      superseded_.has_value() ? ForgetBackfillSql(task_.revision.id, task_.step.ordinal) : "",
+      EnterRoleSql(OwnerRole(task_.revision.service)), superseded_.value_or(""),
       JoinStatements(CreateSyncStatements(backfill())), "SET LOCAL ROLE NONE;\n",
       BeginBackfillSql(session_, task_, table_.rows), "COMMIT;");
   const auto done = session_.connection.Script(sql);
@@ -156,7 +162,13 @@ absl::Status BackfillStep::Verify() {
   state.batch_rows = record_.batch_rows;
   RETURN_IF_ERROR(RecordInLedger(session_, "", StateSql(task_, state), {}));
   ASSIGN_OR_RETURN(outcome_.expectations,
-                   CheckRanges(session_, task_, table_, chunks, [&] { return MayGoOn(session_); }));
+                   CheckRanges(session_, task_, table_, chunks, [&]() -> absl::Status {
+                     while (session_.attendant.is_paused()) {
+                       RETURN_IF_ERROR(MayGoOn(session_));
+                       RETURN_IF_ERROR(Sleep(session_.context, absl::Milliseconds(100)));
+                     }
+                     return MayGoOn(session_);
+                   }));
   for (const VerificationResult& check : outcome_.expectations) {
     session_.journal.Emit(task_.Event("backfill_verified", task_.text() + ": " + check.actual));
   }
@@ -192,6 +204,33 @@ absl::Status BackfillStep::Record() {
 
 absl::StatusOr<StepOutcome> RunBackfillStep(RunSession& session, const StepTask& task) {
   return BackfillStep(session, task).Run();
+}
+
+absl::Status ClearStrayBackfills(RunSession& session) {
+  ASSIGN_OR_RETURN(
+      const pg::Result rows,
+      session.connection.Query("SELECT revision, ordinal, service, name, undo_sql FROM "
+                               "migration.backfills WHERE finished_at IS NULL"));
+  for (const pg::Row row : rows) {
+    const std::string revision = row.Text("revision");
+    const int ordinal = row.Get<std::int32_t>("ordinal");
+    const auto position = session.graph.Find(revision);
+    const auto is_declared = [&](const Step& step) {
+      return step.ordinal == ordinal && step.kind == StepKind::kBackfill;
+    };
+    if (position.has_value() &&
+        std::ranges::any_of(session.graph.at(*position).steps, is_declared)) {
+      continue;
+    }
+    RETURN_IF_ERROR(RecordInLedger(
+        session, "the end of a backfill of revision " + revision,
+        EnterRoleSql(OwnerRole(row.Text("service"))) + row.Text("undo_sql") +
+            "SET LOCAL ROLE NONE;\n" + ForgetBackfillSql(revision, ordinal),
+        {{.kind = "leftover_cleared",
+          .message = "backfill " + row.Text("name") + " of revision " + revision +
+                     " was begun and is not declared any more; its trigger is gone"}}));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ClearBegunBackfill(RunSession& session, const StepTask& task) {

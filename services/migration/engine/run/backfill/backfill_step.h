@@ -17,6 +17,10 @@ namespace lockstep::migration {
 // up.
 absl::StatusOr<StepOutcome> RunBackfillStep(RunSession& session, const StepTask& task);
 
+// Takes back the unfinished backfills that no file declares any more: they would keep others from
+// their tables.
+absl::Status ClearStrayBackfills(RunSession& session);
+
 // Takes back a backfill that was begun and never finished: its trigger and what the ledger knows.
 // What it filled stays in its columns until the step that added them is undone.
 absl::Status ClearBegunBackfill(RunSession& session, const StepTask& task);

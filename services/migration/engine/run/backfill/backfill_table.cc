@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/backfill.h"
@@ -29,6 +31,8 @@ struct Column {
   std::string type;
   std::string base_type;
   bool is_not_null = false;
+  bool is_generated = false;
+  bool has_default = false;
 };
 
 absl::StatusOr<std::map<std::string, Column>> LoadColumns(pg::Connection& connection,
@@ -36,6 +40,8 @@ absl::StatusOr<std::map<std::string, Column>> LoadColumns(pg::Connection& connec
   ASSIGN_OR_RETURN(
       pg::Result rows,
       connection.Query("SELECT a.attname, a.attnum::integer AS number, a.attnotnull AS is_not_null,"
+                       " a.attgenerated <> '' AS is_generated,"
+                       " a.atthasdef OR a.attidentity <> '' AS has_default,"
                        " format_type(a.atttypid, a.atttypmod) AS type, t.typname AS base_type"
                        " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
                        " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped",
@@ -45,7 +51,9 @@ absl::StatusOr<std::map<std::string, Column>> LoadColumns(pg::Connection& connec
     columns[row.Text("attname")] = {.number = row.Get<std::int32_t>("number"),
                                     .type = row.Text("type"),
                                     .base_type = row.Text("base_type"),
-                                    .is_not_null = row.Get<bool>("is_not_null")};
+                                    .is_not_null = row.Get<bool>("is_not_null"),
+                                    .is_generated = row.Get<bool>("is_generated"),
+                                    .has_default = row.Get<bool>("has_default")};
   }
   return columns;
 }
@@ -93,22 +101,80 @@ absl::Status CheckKey(pg::Connection& connection, const Backfill& backfill, std:
                                absl::StrJoin(backfill.key, ", ") + "), in this order");
 }
 
+// What only the catalog knows of the expressions.
+absl::Status CheckExpressions(pg::Connection& connection, const Backfill& backfill,
+                              const std::map<std::string, Column>& columns) {
+  std::set<std::string> names = ColumnsOf(backfill.where);
+  std::set<std::string> called = FunctionsOf(backfill.where);
+  for (const auto* list : {&backfill.set, &backfill.set_back}) {
+    for (const ColumnExpression& column : *list) {
+      names.insert(column.column);
+      names.merge(ColumnsOf(column.expression));
+      called.merge(FunctionsOf(column.expression));
+    }
+  }
+  for (const std::string& name : names) {
+    const auto found = columns.find(name);
+    if (found != columns.end() && found->second.is_generated) {
+      return Invalid(backfill, name + " is a generated column: a trigger sees no value in it");
+    }
+  }
+  for (const ColumnExpression& column : backfill.set) {
+    const auto found = columns.find(column.column);
+    if (!backfill.set_back.empty() && found != columns.end() && found->second.has_default) {
+      return Invalid(backfill, column.column +
+                                   " has a default; with set_back NULL has to mean \"not "
+                                   "filled yet\"");
+    }
+  }
+  const std::vector<std::string> functions(called.begin(), called.end());
+  ASSIGN_OR_RETURN(pg::Result moods,
+                   connection.Query("SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace ="
+                                    " 'pg_catalog'::regnamespace AND p.provolatile = 'v'"
+                                    " AND p.proname = ANY ($1::text[]) ORDER BY p.proname LIMIT 1",
+                                    pg::ArrayLiteral(functions)));
+  if (moods.empty()) return absl::OkStatus();
+  return Invalid(backfill,
+                 moods[0].Text("proname") +
+                     "() gives another value with every call, so nothing could be verified");
+}
+
+// A table whose rows the batches could not all see, or whose trigger would not see all writes.
+absl::Status CheckKind(const Backfill& backfill, const pg::Row& row) {
+  const std::string kind = row.Text("kind");
+  if (kind != "r" && kind != "p") return Invalid(backfill, "it is not a table");
+  if (row.Get<bool>("has_children")) {
+    return Invalid(backfill,
+                   "tables inherit from it; a unique index and a trigger do not reach them");
+  }
+  if (row.Get<bool>("forces_policies")) {
+    return Invalid(backfill, "FORCE ROW LEVEL SECURITY hides rows from its owner as well");
+  }
+  if (kind == "p" && !backfill.set_back.empty()) {
+    return Invalid(backfill,
+                   "set_back does not work on a partitioned table: a row that moves between "
+                   "partitions is a new one to the trigger");
+  }
+  return absl::OkStatus();
+}
+
 // What the planner believes; a table that was never analysed is counted.
 absl::StatusOr<std::int64_t> AboutHowManyRows(pg::Connection& connection,
                                               const BackfillTable& table) {
   ASSIGN_OR_RETURN(
       pg::Result known,
-      connection.Query("SELECT coalesce(sum(c.reltuples), 0)::bigint AS rows,"
-                       " coalesce(bool_or(c.reltuples < 0), true) AS is_unknown FROM pg_class AS c"
+      connection.Query("SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows"
+                       " FROM pg_class AS c"
                        " WHERE c.relkind = 'r' AND (c.oid = $1::oid OR c.oid IN"
                        " (SELECT p.relid FROM pg_partition_tree($1::oid::regclass) AS p))",
                        table.oid));
-  if (!known[0].Get<bool>("is_unknown") && known[0].Get<std::int64_t>("rows") > 0) {
-    return known[0].Get<std::int64_t>("rows");
-  }
-  ASSIGN_OR_RETURN(pg::Result counted, connection.Query("SELECT count(*) AS rows FROM " +
-                                                        QuotedTableName(table.backfill->table)));
-  return counted[0].Get<std::int64_t>("rows");
+  if (known[0].Get<std::int64_t>("rows") > 0) return known[0].Get<std::int64_t>("rows");
+  const auto counted =
+      connection.Query("SELECT count(*) AS rows FROM " + QuotedTableName(table.backfill->table));
+  // Too many to count in time: then nobody knows, and no time is promised.
+  if (!counted.ok() && pg::SqlStateOf(counted.status()) == "57014") return 0;
+  RETURN_IF_ERROR(counted.status());
+  return (*counted)[0].Get<std::int64_t>("rows");
 }
 
 std::string KeyColumns(const BackfillTable& table) {
@@ -155,17 +221,19 @@ absl::StatusOr<BackfillTable> LoadBackfillTable(pg::Connection& connection,
   table.backfill = &backfill;
   ASSIGN_OR_RETURN(
       pg::Result found,
-      connection.Query("SELECT c.oid::bigint AS oid, c.relkind::text AS kind FROM pg_class AS c"
-                       " WHERE c.oid = to_regclass($1)",
+      connection.Query("SELECT c.oid::bigint AS oid, c.relkind::text AS kind,"
+                       " c.relforcerowsecurity AS forces_policies, c.relkind = 'r' AND EXISTS"
+                       " (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid) AS has_children"
+                       " FROM pg_class AS c WHERE c.oid = to_regclass($1)",
                        QuotedTableName(backfill.table)));
   if (found.empty()) return Invalid(backfill, "there is no such table");
-  const std::string kind = found[0].Text("kind");
-  if (kind != "r" && kind != "p") return Invalid(backfill, "it is not a table");
+  RETURN_IF_ERROR(CheckKind(backfill, found[0]));
   table.oid = found[0].Get<std::int64_t>("oid");
   ASSIGN_OR_RETURN(const auto columns, LoadColumns(connection, table.oid));
   RETURN_IF_ERROR(CheckKey(connection, backfill, table.oid, columns, table.key_types));
   ASSIGN_OR_RETURN(table.set_types, TypesOf(backfill, columns, backfill.set));
   ASSIGN_OR_RETURN(table.back_types, TypesOf(backfill, columns, backfill.set_back));
+  RETURN_IF_ERROR(CheckExpressions(connection, backfill, columns));
   ASSIGN_OR_RETURN(table.rows, AboutHowManyRows(connection, table));
   return table;
 }

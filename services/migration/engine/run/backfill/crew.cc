@@ -8,8 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/lock_retry.h"
 
 namespace lockstep::migration {
 namespace {
@@ -18,6 +20,8 @@ constexpr absl::Duration kLook = absl::Milliseconds(100);
 constexpr absl::Duration kBetweenSignals = absl::Seconds(1);
 constexpr absl::Duration kBetweenWrites = absl::Seconds(1);
 constexpr absl::Duration kBetweenLines = absl::Seconds(5);
+
+constexpr char kDiskFull[] = "53100";
 
 // Before this much is done nobody can tell how long the rest takes.
 constexpr std::int64_t kBatchesBeforeEta = 3;
@@ -111,7 +115,11 @@ absl::Status Crew::Look(const std::vector<int>& pids) {
       reading.is_paused ? "paused" : (reading.held.empty() ? "running" : "held");
   TellChange(state, reading.held);
   if (absl::Now() >= next_write_) {
-    RETURN_IF_ERROR(WriteState(state, reading.held));
+    // That the ledger has no room or no lock for it now is no reason to stop.
+    const absl::Status written = WriteState(state, reading.held);
+    if (!written.ok() && !IsAboutLocks(written) && pg::SqlStateOf(written) != kDiskFull) {
+      return written;
+    }
     next_write_ = absl::Now() + kBetweenWrites;
   }
   if (absl::Now() >= next_progress_) {

@@ -27,9 +27,11 @@ SELECT (SELECT CASE WHEN bool_or(r.state IS NULL) THEN NULL
          WHERE NOT l.granted AND pg_blocking_pids(l.pid) && $1::integer[]
            AND l.pid <> ALL ($1::integer[]))::text AS lock_waiters,
        (SELECT sum(pg_stat_get_dead_tuples(t.oid))
-                 / greatest(sum(pg_stat_get_live_tuples(t.oid)), 10000) * 100
+                 / greatest(sum(pg_stat_get_live_tuples(t.oid)), sum(greatest(c.reltuples, 0)),
+                            10000) * 100
           FROM (SELECT $2::oid AS oid UNION SELECT p.relid
-                  FROM pg_partition_tree($2::oid::regclass) AS p) AS t)::text AS dead_rows_percent,
+                  FROM pg_partition_tree($2::oid::regclass) AS p) AS t
+          JOIN pg_class AS c ON c.oid = t.oid AND c.relkind = 'r')::text AS dead_rows_percent,
        (SELECT age(d.datfrozenxid) / 1000000.0 FROM pg_database AS d
          WHERE d.datname = current_database())::text AS transaction_age_millions
 )sql";

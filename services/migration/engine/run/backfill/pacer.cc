@@ -40,7 +40,8 @@ absl::StatusOr<int> Pacer::AwaitTurn() {
     if (!stopped_.ok()) return stopped_;
     const absl::Time now = absl::Now();
     if (MayGo() && now >= next_turn_) {
-      const int rows = std::max(1, static_cast<int>(size_));
+      int rows = std::max(1, static_cast<int>(size_));
+      if (rate_ > 0) rows = std::min(rows, rate_);
       if (rate_ > 0) next_turn_ = now + absl::Seconds(static_cast<double>(rows) / rate_);
       return rows;
     }
@@ -55,12 +56,18 @@ void Pacer::Finished(std::int64_t rows, absl::Duration took) {
   absl::MutexLock lock(&mutex_);
   reading_.rows += rows;
   ++reading_.batches;
+  if (backfill_.pause_ms > 0) {
+    next_turn_ = std::max(next_turn_, absl::Now() + absl::Milliseconds(backfill_.pause_ms));
+  }
   // The short last batch of a range says nothing about the size of others.
   if (static_cast<double>(rows) < size_ / 2) return;
   const double factor = absl::FDivDuration(absl::Milliseconds(backfill_.target_ms),
                                            std::max(took, absl::Microseconds(100)));
-  size_ = std::clamp(size_ * std::clamp(factor, 0.5, 2.0), static_cast<double>(backfill_.min_rows),
-                     static_cast<double>(backfill_.max_rows));
+  // From the rows of this batch, not from the size now: another worker may have changed that since.
+  const double wanted = static_cast<double>(rows) * factor;
+  size_ =
+      std::clamp(std::clamp(wanted, size_ / 2, size_ * 2), static_cast<double>(backfill_.min_rows),
+                 static_cast<double>(backfill_.max_rows));
 }
 
 void Pacer::TimedOut() {

@@ -69,14 +69,14 @@ absl::Status Worker::Run() {
 
 absl::Status Worker::WalkChunk(Chunk chunk) {
   while (chunk.next.has_value()) {
+    const absl::Time asked = absl::Now();
     ASSIGN_OR_RETURN(const int rows, pacer_.AwaitTurn());
+    // Time in which no batch may begin is none in which batches fail.
+    if (failing_since_.has_value()) *failing_since_ += absl::Now() - asked;
     const absl::Status status = RunBatch(chunk, rows);
     if (status.ok()) {
       failing_since_.reset();
       failures_ = 0;
-      if (task_.step.backfill.pause_ms > 0) {
-        RETURN_IF_ERROR(Sleep(session_.context, absl::Milliseconds(task_.step.backfill.pause_ms)));
-      }
       continue;
     }
     RETURN_IF_ERROR(Judge(status, chunk));
@@ -148,7 +148,7 @@ absl::Status Worker::MoveOn(Chunk& chunk, const NextBatch& batch, std::int64_t c
 absl::Status Worker::Judge(const absl::Status& failure, Chunk& chunk) {
   RETURN_IF_ERROR(MayGoOn(session_));
   const std::string state = pg::SqlStateOf(failure);
-  const bool is_lost = connection_->is_lost();
+  bool is_lost = connection_->is_lost();
   const bool is_moved_on = ReasonOf(failure) == kMovedOn;
   const bool is_about_time = IsAboutLocks(failure) || state == kStatementCancelled;
   if (!is_lost && !is_moved_on && !is_about_time && state != kDiskFull) {
@@ -156,12 +156,15 @@ absl::Status Worker::Judge(const absl::Status& failure, Chunk& chunk) {
     return ScriptError("STEP_FAILED", task_.text() + " failed at " + task_.script.file, failure);
   }
   if (!is_lost && connection_->is_in_transaction()) {
-    RETURN_IF_ERROR(connection_->Script("ROLLBACK").status());
+    const absl::Status rolled_back = connection_->Script("ROLLBACK").status();
+    if (!rolled_back.ok() && !connection_->is_lost()) return rolled_back;
   }
+  is_lost = connection_->is_lost();
   const absl::Time now = absl::Now();
   if (!failing_since_.has_value()) failing_since_ = now;
   if (state == kDiskFull) {
     // Nobody but a person can help, and the backfill goes on by itself when one has.
+    failing_since_.reset();
     pacer_.HoldFor("disk_full: " + DescribeDatabaseError(failure), kDiskFullPause);
     return absl::OkStatus();
   }
