@@ -31,6 +31,7 @@ build: deps build/$(PRESET)/build.ninja ## builds everything with the preset in 
 	@cmake --build --preset $(PRESET)
 
 test: build ## installs, builds and runs every test; CTEST_ARGS adds options
+	@deploy/local/install_packages.sh test
 	@cd build/$(PRESET) && ctest --output-on-failure -j 2 $(CTEST_ARGS)
 
 test-unit: build ## only the tests that need nothing but memory
@@ -51,5 +52,6 @@ format: deps ## formats our C++ and proto files in place
 	@$(OUR_SOURCES) | xargs -r clang-format -i
 	@$(BUF) format -w proto
 
-bench: deps ## measures; builds the release preset first
+bench: ## measures; builds the release preset first
+	@deploy/local/install_packages.sh test
 	@tests/bench/run.sh
