@@ -233,7 +233,7 @@ struct BackfillInfo {
   std::int64_t rows_per_second = 0;
   std::optional<std::int64_t> seconds_left;     // nullopt = nobody can tell yet
   std::map<std::string, std::int64_t> held_ms;  // by the signal that held it back, in its last run
-  std::string run_id;  // the run that worked on it last
+  std::string run_id;                           // the run that worked on it last
   absl::Time started_at;
   absl::Time updated_at;
   std::optional<absl::Time> finished_at;
