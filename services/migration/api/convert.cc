@@ -6,6 +6,7 @@
 
 #include "common/status/error.h"
 #include "common/time/proto.h"
+#include "services/migration/engine/checksum.h"
 
 namespace lockstep::migration {
 namespace {
@@ -75,19 +76,7 @@ v1::Step ToProto(const Step& step, bool is_applied, WithSql with_sql) {
 
 }  // namespace
 
-std::string ToText(StepKind kind) {
-  switch (kind) {
-    case StepKind::kTransactional:
-      return "transactional";
-    case StepKind::kNonTransactional:
-      return "non-transactional";
-    case StepKind::kPrivileged:
-      return "privileged";
-    case StepKind::kBackfill:
-      return "backfill";
-  }
-  return "";
-}
+std::string ToText(StepKind kind) { return std::string(KindText(kind)); }
 
 std::string ToText(Phase phase) {
   switch (phase) {

@@ -12,20 +12,6 @@
 namespace lockstep::migration {
 namespace {
 
-std::string_view TextOf(StepKind kind) {
-  switch (kind) {
-    case StepKind::kTransactional:
-      return "transactional";
-    case StepKind::kNonTransactional:
-      return "non-transactional";
-    case StepKind::kPrivileged:
-      return "privileged";
-    case StepKind::kBackfill:
-      return "backfill";
-  }
-  return "";
-}
-
 std::string_view TextOf(Phase phase) {
   switch (phase) {
     case Phase::kExpand:
@@ -87,6 +73,20 @@ std::string_view TrimSpace(std::string_view text) {
 
 }  // namespace
 
+std::string_view KindText(StepKind kind) {
+  switch (kind) {
+    case StepKind::kTransactional:
+      return "transactional";
+    case StepKind::kNonTransactional:
+      return "non-transactional";
+    case StepKind::kPrivileged:
+      return "privileged";
+    case StepKind::kBackfill:
+      return "backfill";
+  }
+  return "";
+}
+
 std::string Sha256Hex(std::string_view bytes) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
@@ -130,7 +130,7 @@ std::string TextChecksum(std::string_view text) {
 
 std::string StepChecksum(const Step& step) {
   Parts parts;
-  parts.Add("step").Add(TextOf(step.kind)).Add(step.name);
+  parts.Add("step").Add(KindText(step.kind)).Add(step.name);
   if (step.kind == StepKind::kBackfill) {
     AddBackfill(step, parts);
   } else {

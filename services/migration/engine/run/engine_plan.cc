@@ -7,6 +7,7 @@
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/plan_runner.h"
 #include "services/migration/engine/run/session.h"
@@ -24,19 +25,15 @@ void AddPrivileged(const Graph& graph, PlanReport& report) {
   }
 }
 
-// What undoes the revisions of the plan, in the order in which it would run.
-absl::StatusOr<std::vector<ComingStep>> LoadUndos(pg::Connection& connection, const Graph& graph,
-                                                  PlanReport& report) {
+// What undoes the revisions of the plan, in the order in which it would run. REQUIRES: report.undos
+// has all of it.
+std::vector<ComingStep> ComingDown(const Graph& graph, const PlanReport& report) {
   std::vector<ComingStep> coming;
   for (const PlanItem& item : report.plan.items) {
     const Revision& revision = graph.at(item.position);
     for (const std::size_t index : item.steps) {
       const Step& step = revision.steps[index];
-      ASSIGN_OR_RETURN(Script undo,
-                       LoadArchivedScript(connection, revision.id, step.ordinal, "down"));
-      Script& kept = report.undos[{revision.id, step.ordinal}];
-      kept = std::move(undo);
-      coming.push_back({&revision, &step, &kept});
+      coming.push_back({&revision, &step, &report.undos.at({revision.id, step.ordinal})});
     }
   }
   return coming;
@@ -60,7 +57,8 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     coming = ComingUp(graph_, report.plan);
   } else {
     ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
-    ASSIGN_OR_RETURN(coming, LoadUndos(*connection, graph_, report));
+    ASSIGN_OR_RETURN(report.undos, LoadUndos(*connection, graph_, report.plan));
+    coming = ComingDown(graph_, report);
     ASSIGN_OR_RETURN(const auto found,
                      FindDowngradeBlockers(*connection, graph_, state, report.plan, RunOptions{}));
     for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);

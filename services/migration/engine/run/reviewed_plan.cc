@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "common/status/error.h"
 #include "nlohmann/json.hpp"
+#include "services/migration/engine/checksum.h"
 #include "services/migration/engine/sha256.h"
 
 namespace lockstep::migration {
@@ -15,20 +16,6 @@ namespace {
 
 // The text of an error travels in a trailer, which is limited to some kilobytes.
 constexpr std::size_t kMostDifferenceBytes = 2'500;
-
-std::string KindText(StepKind kind) {
-  switch (kind) {
-    case StepKind::kTransactional:
-      return "transactional";
-    case StepKind::kNonTransactional:
-      return "non-transactional";
-    case StepKind::kPrivileged:
-      return "privileged";
-    case StepKind::kBackfill:
-      return "backfill";
-  }
-  return "";
-}
 
 std::string Name(const ReviewedStep& step) {
   return absl::StrFormat("%s %s step %d (%s) %s", step.service, step.revision, step.ordinal,
@@ -125,7 +112,7 @@ ReviewedPlan Review(const Graph& graph, const Plan& plan, const UndoScripts& und
                          .revision_checksum = revision.checksum,
                          .ordinal = step.ordinal,
                          .name = step.name,
-                         .kind = KindText(step.kind),
+                         .kind = std::string(KindText(step.kind)),
                          .checksum = step.checksum,
                          .direction = plan.direction,
                          .undo_sha256 = ""};
