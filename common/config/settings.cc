@@ -8,8 +8,8 @@
 #include <cstddef>
 #include <cstdio>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <utility>
+#include "common/json/json.h"
 
 #include "common/config/flags.h"
 #include "common/config/values.h"

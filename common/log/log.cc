@@ -6,8 +6,8 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
+#include "common/json/json.h"
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"

@@ -4,8 +4,8 @@
 #include <chrono>
 
 #include "absl/strings/cord.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::pg {
 namespace {

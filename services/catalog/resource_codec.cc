@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "common/decimal/decimal.h"
 #include "common/ids/resource_name.h"
+#include "common/json/json.h"
 #include "common/money/limits.h"
 #include "common/money/proto.h"
 #include "common/status/error.h"
@@ -14,7 +15,6 @@
 #include "common/time/proto.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/type/money.pb.h"
-#include "nlohmann/json.hpp"
 #include "services/catalog/text.h"
 #include "services/catalog/violations.h"
 

@@ -4,11 +4,11 @@
 
 #include "common/filter/filter.h"
 #include "common/ids/resource_name.h"
+#include "common/json/json.h"
 #include "common/money/proto.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/time/proto.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::orders {
 namespace {

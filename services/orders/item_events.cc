@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "common/ids/resource_name.h"
+#include "common/json/json.h"
 #include "common/killpoint/killpoint.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/time/time.h"
-#include "nlohmann/json.hpp"
 #include "services/orders/json_text.h"
 
 namespace lockstep::orders {

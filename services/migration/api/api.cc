@@ -7,10 +7,10 @@
 
 #include "common/ids/resource_name.h"
 #include "common/ids/uuid.h"
+#include "common/json/json.h"
 #include "common/paging/page_size.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/api/convert.h"
 #include "services/migration/api/index.h"
 #include "services/migration/engine/ownership.h"

@@ -4,8 +4,8 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/cli/commands.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"

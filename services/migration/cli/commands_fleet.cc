@@ -3,11 +3,11 @@
 #include <thread>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "common/status/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/cli/commands.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"

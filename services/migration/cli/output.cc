@@ -7,10 +7,10 @@
 #include <cstdlib>
 
 #include "absl/time/time.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/json_util.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::cli {
 namespace {

@@ -5,10 +5,10 @@
 #include <optional>
 #include <vector>
 
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/time/time.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::cli {
 namespace {

@@ -2,9 +2,9 @@
 #include <string>
 #include <utility>
 
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/session.h"

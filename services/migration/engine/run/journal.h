@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "nlohmann/json.hpp"
+#include "common/json/json.h"
 #include "services/migration/engine/run/events.h"
 
 namespace lockstep::migration {

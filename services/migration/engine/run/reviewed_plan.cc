@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/engine/checksum.h"
 #include "services/migration/engine/sha256.h"
 

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/json/json.h"
 #include "common/pg/connection.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/ledger.h"

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/pg/connection.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/session.h"
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "nlohmann/json.hpp"
+#include "common/json/json.h"
 #include "tests/integration/services/orders/import_fixture.h"
 
 namespace lockstep::orders {

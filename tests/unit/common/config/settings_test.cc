@@ -1,10 +1,10 @@
 #include "common/config/settings.h"
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
+#include "common/json/json.h"
 
 #include "common/status/testing.h"
 #include "gtest/gtest.h"

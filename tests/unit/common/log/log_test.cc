@@ -1,10 +1,10 @@
 #include "common/log/log.h"
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+#include "common/json/json.h"
 
 #include "common/status/error.h"
 #include "common/status/testing.h"

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <string>
 
+#include "common/json/json.h"
 #include "common/status/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::cli {
 namespace {

@@ -1,7 +1,7 @@
 #include "services/orders/json_text.h"
 
+#include "common/json/json.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 
 namespace lockstep::orders {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/testing.h"
 #include "common/time/time.h"
 #include "gtest/gtest.h"
-#include "nlohmann/json.hpp"
 #include "tests/unit/services/orders/report_builder.h"
 
 namespace lockstep::orders {

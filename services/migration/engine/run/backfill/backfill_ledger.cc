@@ -2,8 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/status/macros.h"
-#include "nlohmann/json.hpp"
 #include "services/migration/engine/backfill.h"
 
 namespace lockstep::migration {

@@ -1,0 +1,3 @@
+#include "common/json/json.h"
+
+template class nlohmann::basic_json<>;
