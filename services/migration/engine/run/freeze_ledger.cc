@@ -183,15 +183,19 @@ absl::Status MayRunNow(pg::Connection& connection, std::string_view force_freeze
 
 absl::Status MayBegin(RunSession& session) {
   RETURN_IF_ERROR(MayGoOn(session));
-  // Before every step, so as cheaply as can be asked: mostly nothing is open.
+  // Before every step, so as cheaply as can be asked: mostly nothing is open, and a thousand small
+  // steps are done in seconds.
+  const absl::Time now = absl::Now();
+  if (now - session.freezes_asked_at < kFreezeSeenWithin) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       const std::vector<pg::Result> asked,
       session.connection.Script(std::string("SELECT FROM migration.freezes AS f WHERE ") + kIsOpen +
                                 " LIMIT 1"));
-  if (asked.back().empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::vector<Freeze> open, LoadOpenFreezes(session.connection));
-  if (open.empty()) return absl::OkStatus();
-  if (session.force_freeze.empty()) return Frozen(open);
+  std::vector<Freeze> open;
+  if (!asked.back().empty()) {
+    ASSIGN_OR_RETURN(open, LoadOpenFreezes(session.connection));
+  }
+  if (!open.empty() && session.force_freeze.empty()) return Frozen(open);
   for (const Freeze& freeze : open) {
     if (!session.forced_freezes.insert(freeze.id).second) continue;
     Happening forced{.kind = "freeze_forced",
@@ -201,6 +205,7 @@ absl::Status MayBegin(RunSession& session) {
     forced.details = {{"freeze", freeze.id}, {"reason", session.force_freeze}};
     session.journal.Emit(std::move(forced));
   }
+  session.freezes_asked_at = now;
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/freeze.h"
@@ -31,6 +32,9 @@ absl::StatusOr<std::vector<Freeze>> LoadOpenFreezes(pg::Connection& connection);
 // OK, or FAILED_PRECONDITION (FROZEN) with until when, by whom, why, and what to do: for who has
 // no run in the ledger yet. `force_freeze` ("" = none) is a reason to go on in spite of it.
 absl::Status MayRunNow(pg::Connection& connection, std::string_view force_freeze);
+
+// How long after a window opens a run may still begin a step, because it asked just before.
+inline constexpr absl::Duration kFreezeSeenWithin = absl::Milliseconds(250);
 
 // MayGoOn, and FROZEN: asked before every change of a run that could wait. What is forced
 // (RunSession::force_freeze) is told once per window, as an event "freeze_forced".

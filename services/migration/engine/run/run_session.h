@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
@@ -47,6 +48,7 @@ struct RunSession {
   // Why the run goes on in spite of freeze windows; "" = they hold it (freeze_ledger.h).
   std::string force_freeze = {};
   std::set<std::string> forced_freezes = {};  // ids of those that it has told
+  absl::Time freezes_asked_at = absl::InfinitePast();
   // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
   std::set<HolderKind> cancel_blockers = {};
   // The relations that were there before this run, as LoadWasThere() found them;
