@@ -6,7 +6,7 @@ BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-linux-*/bin/buf))
 OUR_SOURCES = git ls-files --cached --others --exclude-standard '*.h' '*.cc'
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean deps build test test-unit test-faults lint tidy format bench
+.PHONY: help up down clean deps build test test-unit test-faults test-mutations lint tidy format bench
 
 help: ## lists the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -37,8 +37,11 @@ test: build ## installs, builds and runs every test; CTEST_ARGS adds options
 test-unit: build ## only the tests that need nothing but memory
 	@cd build/$(PRESET) && ctest --output-on-failure -j 2 -L unit
 
-test-faults: build ## the upgrade killed at every hit of every kill point; takes minutes
+test-faults: build ## runs killed, stopped and cut off at every hit of every kill point; takes minutes
 	@cd build/$(PRESET) && LOCKSTEP_ALL_KILL_HITS=1 ctest --output-on-failure -R '^(postgres_|e2e_kill)' --timeout 1800
+
+test-mutations: deps ## breaks one rule of the engine at a time and requires that tests notice; takes minutes
+	@tests/mutation/run.py $(MUTATIONS)
 
 lint: deps ## contracts (lint, breaking changes), format
 	@deploy/local/lint.sh "$(BUF)"

@@ -109,6 +109,32 @@ class TakeoverTest : public EngineTest {
   }
 };
 
+// The first of the two guards, without the second, which ends the predecessor's sessions.
+TEST_F(TakeoverTest, LeaseCannotBeTakenOverDuringAStepsTransactionButRenewed) {
+  const std::string holder = "'" + NewUuid() + "'";
+  db_.Execute("UPDATE migration.lease SET token = 5, holder = " + holder +
+              ", expires_at = clock_timestamp() + interval '1 minute'");
+  const auto open = [&] {
+    pg::ConnectionOptions options;
+    options.database_url = db_.url("lockstep_migrator");
+    return pg::Connection::Open(options);
+  };
+  ASSERT_OK_AND_ASSIGN(const auto successor, open());
+  for (const std::string& fence :
+       {"SELECT migration.assert_lease(5, " + holder + ")",
+        "SELECT migration.begin_plain_step(5, " + holder + ", '2s', '1min', 'catalog_owner')"}) {
+    SCOPED_TRACE(fence);
+    ASSERT_OK_AND_ASSIGN(const auto runner, open());
+    ASSERT_OK(runner->Script("BEGIN; " + fence).status());
+
+    EXPECT_THAT(successor->Script("SET lock_timeout = '100ms'; UPDATE migration.lease"
+                                  " SET expires_at = clock_timestamp() + interval '1 minute'"),
+                IsOk());
+    EXPECT_THAT(successor->Script("UPDATE migration.lease SET token = 6"),
+                StatusIs(absl::StatusCode::kUnavailable, Reason("LOCK_TIMEOUT")));
+  }
+}
+
 TEST_F(TakeoverTest, StoppedBetweenCheckAndCommitChangesNothingMore) {
   const auto first = Start("upgrade", "head", "step_checked", "STOP");
   ASSERT_TRUE(first->WaitUntilStopped()) << first->Output();
