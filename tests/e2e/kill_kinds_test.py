@@ -50,6 +50,7 @@ steps {
 }
 steps { name: "extension" kind: STEP_KIND_PRIVILEGED }
 steps { name: "check" }
+destroys { table: "core.things" key: "id" columns: "doubled" }
 """): {
         "01_column.up.sql": "ALTER TABLE core.things ADD COLUMN folded text;\nALTER TABLE core.things ADD COLUMN doubled numeric;\n",
         "01_column.down.sql": "ALTER TABLE core.things DROP COLUMN folded;\nALTER TABLE core.things DROP COLUMN doubled;\n",
@@ -77,6 +78,7 @@ steps { name: "check" }
 supersedes_verify: "bbbb"
 steps { name: "trigger" }
 steps { name: "doubled" }
+destroys { table: "core.things" key: "id" columns: "doubled" }
 """): {
         "01_trigger.up.sql": "DROP TRIGGER things_folded_sync ON core.things;\nDROP FUNCTION core.things_folded_sync();\n",
         "01_trigger.down.sql": "",

@@ -29,6 +29,7 @@ LEDGER = """
 SELECT string_agg(revision || '/' || ordinal || '/' || checksum, ',' ORDER BY revision, ordinal) FROM migration.applied_steps
 """
 REVISIONS = "SELECT string_agg(revision || '/' || checksum, ',' ORDER BY revision) FROM migration.applied_revisions"
+# A run that died before it had the lease still waits for it, as far as others can tell for a minute.
 LEFTOVERS = """
 SELECT concat_ws(', ',
   (SELECT 'invalid index ' || string_agg(indexrelid::regclass::text, ' ') FROM pg_index WHERE NOT indisvalid HAVING count(*) > 0),
@@ -38,7 +39,7 @@ SELECT concat_ws(', ',
     WHERE d.datname = current_database() AND l.locktype = 'advisory' HAVING count(*) > 0),
   (SELECT 'intent of ' || string_agg(DISTINCT revision, ' ') FROM migration.step_intents HAVING count(*) > 0),
   (SELECT 'recorded session ' || string_agg(pid::text, ' ') FROM migration.runner_sessions HAVING count(*) > 0),
-  (SELECT 'unfinished run ' || string_agg(run_id::text, ' ') FROM migration.runs WHERE state IN ('waiting', 'running')
+  (SELECT 'unfinished run ' || string_agg(run_id::text, ' ') FROM migration.runs WHERE state = 'running'
    HAVING count(*) > 0))
 """
 
@@ -74,6 +75,8 @@ class Scenario:
         suite = Suite()
         with self._template_lock:
             psql(cluster_url(), f"CREATE DATABASE {suite.name} TEMPLATE {self.base.name}")
+        # A copy has the schemas but not the rights on the database itself.
+        suite.bootstrap()
         return Copy(suite)
 
     def arguments(self, suite):
