@@ -158,6 +158,8 @@ TEST_P(GateStream, TellsTheGateWhenItsRevisionComes) {
                                  .service = "orders",
                                  .build = "1.0.0",
                                  .required_revision = "bbbb",
+                                 .built_for = "bbbb",
+                                 .address = "127.0.0.1:1",
                                  .lease_ttl = absl::Minutes(5),
                                  .heartbeat_interval = absl::Hours(1),
                                  .waiting_interval = absl::Milliseconds(50)});
