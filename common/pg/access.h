@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <set>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
