@@ -24,6 +24,13 @@ bool Canceller::Target::Cancel() {
   return true;
 }
 
+void Canceller::Target::CutOff() {
+  absl::MutexLock lock(&mu_);
+  if (connection_ == nullptr) return;
+  is_cancel_sent_ = true;
+  connection_->CutOff();
+}
+
 Canceller::Canceller() : thread_([this] { Run(); }) {}
 
 Canceller::~Canceller() {

@@ -26,12 +26,12 @@ class Canceller {
     // True when a cancel request was sent: the connection must then not be reused, since the
     // request may reach the server late and hit the next statement.
     bool Release();
+    // Asks the server to end the running statement. Does not block. False when the work is over.
+    bool Cancel();
+    // Ends the connection under whoever works on it; see Connection::CutOff.
+    void CutOff();
 
    private:
-    friend class Canceller;
-    // False when the work is over.
-    bool Cancel();
-
     const absl::Duration grace_;
     absl::Mutex mu_;  // never held while waiting for the server: Release() would wait as well
     Connection* connection_ ABSL_GUARDED_BY(mu_);

@@ -1,7 +1,10 @@
 #include "common/pg/connection.h"
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +21,7 @@ namespace {
 
 // More distinct statements than this come from generated SQL (filters); they are sent unprepared.
 constexpr std::size_t kMaxPreparedStatements = 256;
-// How soon a wait notices that another thread has limited it.
+// How soon a wait notices that another thread has limited it or given it up.
 constexpr absl::Duration kLookInterval = absl::Milliseconds(100);
 
 std::string FieldOf(const PGresult* result, int field) {
@@ -95,7 +98,9 @@ struct Connection::StatementCache {
 void Connection::Deleter::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 Connection::Connection() = default;
-Connection::~Connection() = default;
+Connection::~Connection() {
+  if (cut_off_socket_ >= 0) close(cut_off_socket_);
+}
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
   std::unique_ptr<Connection> connection(new Connection());
@@ -125,20 +130,14 @@ absl::Status Connection::Connect(const ConnectionOptions& options) {
   connection_.reset(PQconnectStartParams(keys.data(), values.data(), 1));
   if (connection_ == nullptr) return ConnectionFailure("08001", "out of memory");
   PGconn* raw = connection_.get();
-  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
-  while (PQstatus(raw) != CONNECTION_BAD && polling != PGRES_POLLING_OK) {
-    const short events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-    if (!WaitFor(PQsocket(raw), events, deadline)) {
-      return ConnectionFailure("08001", "no answer within the connect timeout");
-    }
-    polling = PQconnectPoll(raw);
-    if (polling == PGRES_POLLING_FAILED) break;
-  }
+  RETURN_IF_ERROR(AwaitConnected(deadline, options.give_up));
   if (PQstatus(raw) != CONNECTION_OK) {
     const std::string message = PQerrorMessage(raw);
     return ConnectionFailure(SqlStateOfConnectError(message), message);
   }
   backend_pid_ = PQbackendPID(raw);
+  cut_off_socket_ = fcntl(PQsocket(raw), F_DUPFD_CLOEXEC, 0);
+  if (cut_off_socket_ < 0) return ConnectionFailure("08001", "no file descriptor left");
   cancel_ = std::make_unique<CancelRequest>(raw);
   PQsetNoticeProcessor(
       raw,
@@ -153,6 +152,24 @@ absl::Status Connection::Connect(const ConnectionOptions& options) {
   auto setup = Script("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; " + options.session_setup);
   io_deadline_ = absl::InfiniteFuture();
   return setup.status();
+}
+
+absl::Status Connection::AwaitConnected(absl::Time deadline, const std::atomic<bool>* give_up) {
+  PGconn* raw = connection_.get();
+  PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+  while (PQstatus(raw) != CONNECTION_BAD && polling != PGRES_POLLING_OK) {
+    const short events = polling == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+    if (give_up != nullptr && *give_up) {
+      return ConnectionFailure("08001", "the attempt to connect was given up");
+    }
+    if (!WaitFor(PQsocket(raw), events, std::min(deadline, absl::Now() + kLookInterval))) {
+      if (absl::Now() < deadline) continue;
+      return ConnectionFailure("08001", "no answer within the connect timeout");
+    }
+    polling = PQconnectPoll(raw);
+    if (polling == PGRES_POLLING_FAILED) break;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Connection::Lost(std::string_view what) {
@@ -391,6 +408,8 @@ absl::Status Connection::Commit() {
 void Connection::Cancel(absl::Duration wait) {
   if (cancel_ != nullptr) cancel_->Send(wait);
 }
+
+void Connection::CutOff() { shutdown(cut_off_socket_, SHUT_RDWR); }
 
 bool Connection::is_in_failed_transaction() const {
   return PQtransactionStatus(connection_.get()) == PQTRANS_INERROR;

@@ -30,10 +30,12 @@ struct ConnectionOptions {
   // Sent once after connecting, for example "SET client_connection_check_interval = '1s'". Keep
   // empty for pooled connections: they must not depend on session state.
   std::string session_setup;
+  // Looked at every 100 ms while connecting: true ends the attempt. Null: nobody gives it up.
+  const std::atomic<bool>* give_up = nullptr;
 };
 
-// Not thread-safe, except Cancel(), LimitWaits() and backend_pid(), which any thread may call while
-// the connection lives.
+// Not thread-safe, except Cancel(), CutOff(), LimitWaits() and backend_pid(), which any thread may
+// call while the connection lives.
 class Connection {
  public:
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Connection>> Open(
@@ -88,6 +90,9 @@ class Connection {
   // Asks the server to end the running statement, over a short connection of its own. Thread-safe;
   // waits at most `wait` for the server to have been told, and goes on trying after that.
   void Cancel(absl::Duration wait = absl::Seconds(1));
+  // Closes the link at once, in the middle of whatever is under way: the server ends the session as
+  // soon as it looks, and the thread that works on the connection finds it lost. Thread-safe.
+  void CutOff();
   int backend_pid() const { return backend_pid_; }
   bool is_lost() const { return is_lost_; }
   // The open transaction has failed and only ROLLBACK is possible.
@@ -107,6 +112,8 @@ class Connection {
 
   Connection();
   absl::Status Connect(const ConnectionOptions& options);
+  // Waits until libpq has connected; what went wrong is libpq's to say.
+  absl::Status AwaitConnected(absl::Time deadline, const std::atomic<bool>* give_up);
   // The next result of what was sent; nullptr when there is none left.
   absl::StatusOr<pg_result*> NextResult();
   // False when no input came in time.
@@ -124,6 +131,9 @@ class Connection {
   absl::Time io_deadline_ = absl::InfiniteFuture();
   std::atomic<std::int64_t> wait_limit_us_ = std::numeric_limits<std::int64_t>::max();
   int backend_pid_ = 0;
+  // A name of our own for the socket: libpq may close its own at any time, and the number then
+  // belongs to somebody else.
+  int cut_off_socket_ = -1;
   int completed_statements_ = 0;
   bool is_lost_ = false;
 };

@@ -54,7 +54,8 @@ absl::Status ResolveCommit(const Context& context, const ConnectionOptions& opti
   absl::Time give_up = std::max(context.deadline(), absl::Now()) + grace;
   bool is_hurried = false;
   absl::Duration pause = kFirstPause;
-  while (absl::Now() < give_up) {
+  // A pool that may not use the database any more cannot ask either.
+  while (absl::Now() < give_up && (options.give_up == nullptr || !*options.give_up)) {
     if (!is_hurried && context.is_cancelled()) {
       is_hurried = true;
       give_up = std::min(give_up, absl::Now() + grace);

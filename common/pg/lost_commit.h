@@ -38,7 +38,8 @@ enum class CommitOutcome { kCommitted, kNotCommitted, kRunning, kUnknown };
 
 // Asks, over connections of its own, until the outcome is certain: OK when it was committed,
 // UNAVAILABLE (DATABASE_UNREACHABLE) when it was not. UNKNOWN (COMMIT_OUTCOME_UNKNOWN) when it
-// cannot be known, or not within `grace` after the context's deadline or cancellation.
+// cannot be known, or not within `grace` after the context's deadline or cancellation, or not
+// before `options.give_up`.
 [[nodiscard]] absl::Status ResolveCommit(const Context& context, const ConnectionOptions& options,
                                          const LostCommit& commit, absl::Duration grace);
 

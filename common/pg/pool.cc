@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -12,6 +13,7 @@
 #include "common/pg/canceller.h"
 #include "common/pg/lost_commit.h"
 #include "common/pg/sqlstate.h"
+#include "common/pg/suspension.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 
@@ -22,6 +24,8 @@ namespace {
 // arrives first.
 constexpr absl::Duration kServerGrace = absl::Seconds(2);
 constexpr absl::Duration kLongestStatement = absl::Hours(24);
+// Between looks at what a suspended pool still has to close.
+constexpr std::chrono::milliseconds kSuspendStep(5);
 
 std::string BeginMessage(bool is_write, bool asks_for_life, absl::Duration remaining) {
   const int64_t timeout_ms = std::clamp<int64_t>(absl::ToInt64Milliseconds(remaining), 1,
@@ -85,6 +89,7 @@ struct Pool::State {
   int waiting ABSL_GUARDED_BY(mu) = 0;
   absl::Mutex ping_mu;
   std::unique_ptr<Connection> ping_connection ABSL_GUARDED_BY(ping_mu);
+  Suspension suspension;
   Canceller canceller;
 
   ConnectionOptions ConnectionOptionsFor(absl::Duration timeout) const {
@@ -93,11 +98,15 @@ struct Pool::State {
     connection.application_name = options.application_name;
     connection.prepare_statements = options.prepare_statements;
     connection.connect_timeout = std::min(options.connect_timeout, timeout);
+    connection.give_up = &suspension.is_on();
     return connection;
   }
 
   absl::StatusOr<Session> Acquire(const Context& context);
   void Return(Session session, bool is_reusable);
+  // Closes what is idle; false when something is still borrowed or being opened.
+  bool CloseIdle();
+  absl::Status PingOnce(absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(ping_mu);
   absl::Status RunOnce(const Context& context, Mode mode,
                        const std::function<absl::Status(Tx&)>& function);
   // Sets `lost` when nobody knows yet whether it was committed.
@@ -108,17 +117,19 @@ struct Pool::State {
 
 absl::StatusOr<Session> Pool::State::Acquire(const Context& context) {
   RETURN_IF_ERROR(context.Check());
+  RETURN_IF_ERROR(suspension.Check());
   const auto wake = context.OnCancel([this] { absl::MutexLock lock(&mu); });
   {
     absl::MutexLock lock(&mu);
     const auto is_ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-      return !idle.empty() || open < options.size || context.is_cancelled();
+      return !idle.empty() || open < options.size || context.is_cancelled() || suspension.is_on();
     };
     ++waiting;
     const bool is_in_time = mu.AwaitWithTimeout(
         absl::Condition(&is_ready), std::min(options.acquire_timeout, context.remaining()));
     --waiting;
     if (context.is_cancelled()) return context.Check();
+    RETURN_IF_ERROR(suspension.Check());
     if (!is_in_time) {
       RETURN_IF_ERROR(context.Check());
       return Error(absl::StatusCode::kResourceExhausted, "POOL_EXHAUSTED",
@@ -134,8 +145,11 @@ absl::StatusOr<Session> Pool::State::Acquire(const Context& context) {
   }
   auto connection = Connection::Open(ConnectionOptionsFor(context.remaining()));
   if (!connection.ok()) {
-    absl::MutexLock lock(&mu);
-    --open;
+    {
+      absl::MutexLock lock(&mu);
+      --open;
+    }
+    RETURN_IF_ERROR(suspension.Check());
     return connection.status();
   }
   return Session{*std::move(connection)};
@@ -148,20 +162,40 @@ void Pool::State::Return(Session session, bool is_reusable) {
     --open;
     return;
   }
+  {
+    absl::MutexLock lock(&mu);
+    // One that comes back a moment too early for this is taken by CloseIdle().
+    if (!suspension.is_on()) return idle.push_back(std::move(session));
+  }
+  Return(std::move(session), /*is_reusable=*/false);
+}
+
+bool Pool::State::CloseIdle() {
+  std::vector<Session> closed;  // outside the lock
+  std::unique_ptr<Connection> closed_ping;
   absl::MutexLock lock(&mu);
-  idle.push_back(std::move(session));
+  closed.swap(idle);
+  open -= static_cast<int>(closed.size());
+  // A ping that runs closes its own: Suspension tells it.
+  if (!ping_mu.TryLock()) return false;
+  closed_ping.swap(ping_connection);
+  ping_mu.Unlock();
+  return open == 0;
 }
 
 absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
                                   const std::function<absl::Status(Tx&)>& function) {
   ASSIGN_OR_RETURN(Session session, Acquire(context));
+  const auto work = suspension.Enter(*session.connection, options.cancel_grace);
+  if (!work.ok()) {
+    Return(std::move(session), /*is_reusable=*/false);
+    return work.status();
+  }
   session.connection->SetIoDeadline(context.deadline() + kServerGrace);
-  const auto target =
-      std::make_shared<Canceller::Target>(*session.connection, options.cancel_grace);
-  const auto on_cancel = context.OnCancel([this, target] { canceller.Request(target); });
+  const auto on_cancel = context.OnCancel([this, target = *work] { canceller.Request(target); });
   std::optional<LostCommit> lost;
   absl::Status status = InTransaction(session, context, mode, function, lost);
-  const bool was_cancelled = target->Release();
+  const bool was_cancelled = suspension.Leave(*work);
   Return(std::move(session), !was_cancelled && !IsStalePlan(status));
   // Without the connection, which others may replace meanwhile.
   if (lost.has_value()) {
@@ -169,8 +203,9 @@ absl::Status Pool::State::RunOnce(const Context& context, Mode mode,
                          options.resolve_grace);
   }
   if (was_cancelled && !status.ok()) {
-    // Whatever the cancelled statement reported, the caller's own reason is the truer one.
+    // Whatever the cancelled statement reported, the reason why it was cancelled is the truer one.
     RETURN_IF_ERROR(context.Check());
+    RETURN_IF_ERROR(suspension.Check());
   }
   return status;
 }
@@ -213,9 +248,12 @@ absl::Status Pool::State::InTransaction(Session& session, const Context& context
   return status;
 }
 
-Pool::Pool(PoolOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Pool::Pool(PoolOptions options) : state_(std::make_unique<State>(std::move(options))) {
+  if (state_->options.access != nullptr) state_->options.access->Add(*this);
+}
 
 Pool::~Pool() {
+  if (state_->options.access != nullptr) state_->options.access->Remove(*this);
   absl::MutexLock lock(&state_->mu);
   State* state = state_.get();
   const auto all_returned = [state]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -251,27 +289,58 @@ absl::Status Pool::Run(const Context& context, Mode mode,
   }
 }
 
-absl::Status Pool::Ping(absl::Duration timeout) {
-  absl::MutexLock lock(&state_->ping_mu);
+absl::Status Pool::State::PingOnce(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
-  absl::Status status;
-  // Twice: a dead connection of the last time says nothing about the database now.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    auto& connection = state_->ping_connection;
-    const bool is_new = connection == nullptr;
-    if (is_new) {
-      auto opened = Connection::Open(state_->ConnectionOptionsFor(deadline - absl::Now()));
-      if (!opened.ok()) return opened.status();
-      connection = *std::move(opened);
-    }
-    connection->SetIoDeadline(deadline);
-    status = connection->Query("SELECT 1").status();
-    if (status.ok()) return status;
-    connection.reset();
-    if (is_new) break;
+  if (ping_connection == nullptr) {
+    ASSIGN_OR_RETURN(ping_connection, Connection::Open(ConnectionOptionsFor(timeout)));
   }
+  const auto work = suspension.Enter(*ping_connection, options.cancel_grace);
+  absl::Status status = work.status();
+  bool was_cancelled = false;
+  if (work.ok()) {
+    ping_connection->SetIoDeadline(deadline);
+    status = ping_connection->Query("SELECT 1").status();
+    was_cancelled = suspension.Leave(*work);
+  }
+  if (!status.ok() || was_cancelled) ping_connection.reset();
   return status;
 }
+
+absl::Status Pool::Ping(absl::Duration timeout) {
+  RETURN_IF_ERROR(state_->suspension.Check());
+  absl::MutexLock lock(&state_->ping_mu);
+  const absl::Time deadline = absl::Now() + timeout;
+  // Twice: a dead connection of the last time says nothing about the database now.
+  const bool may_be_dead = state_->ping_connection != nullptr;
+  absl::Status status = state_->PingOnce(timeout);
+  if (!status.ok() && may_be_dead) status = state_->PingOnce(deadline - absl::Now());
+  if (!status.ok()) RETURN_IF_ERROR(state_->suspension.Check());
+  return status;
+}
+
+void Pool::Suspend(const absl::Status& why, std::chrono::milliseconds grace) {
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  BeginSuspend(why);
+  EndSuspend(deadline);
+}
+
+void Pool::BeginSuspend(const absl::Status& why) {
+  state_->suspension.Begin(why);
+  state_->suspension.CancelAll();
+  // Also wakes those who wait for a connection.
+  state_->CloseIdle();
+}
+
+void Pool::EndSuspend(std::chrono::steady_clock::time_point deadline) {
+  while (!state_->CloseIdle()) {
+    if (std::chrono::steady_clock::now() >= deadline) return state_->suspension.CutOff();
+    state_->suspension.CancelAll();
+    // In steps: a wait for a condition would go by the wall clock, which may be set meanwhile.
+    std::this_thread::sleep_for(kSuspendStep);
+  }
+}
+
+void Pool::Resume() { state_->suspension.End(); }
 
 Pool::Stats Pool::stats() const {
   absl::MutexLock lock(&state_->mu);

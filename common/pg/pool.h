@@ -9,8 +9,12 @@
 // The time that is left at BEGIN is the statement_timeout of the transaction. PostgreSQL counts it
 // for each statement anew, so it ends the first on time; a later one that is still running a moment
 // after the context's deadline costs its connection instead.
+//
+// A pool can be suspended, alone or with others (access.h): then it has no connection and refuses
+// work until it is resumed.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,6 +27,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
+#include "common/pg/access.h"
 #include "common/pg/connection.h"
 #include "common/pg/value.h"
 
@@ -91,6 +96,9 @@ struct PoolOptions {
   // knowing is worth a late answer.
   absl::Duration resolve_grace = absl::Seconds(3);
   bool prepare_statements = true;  // off behind a transaction pooler
+  // What the pool obeys; shared with whoever suspends and resumes it. Null: only its own Suspend()
+  // and Resume().
+  std::shared_ptr<Access> access = nullptr;
 };
 
 // Thread-safe.
@@ -103,8 +111,8 @@ class Pool {
   // `function` is `absl::Status(Tx&)` or `absl::StatusOr<T>(Tx&)`; it may run more than once, so it
   // touches only `tx` and its own values. Errors: UNAVAILABLE (DATABASE_UNREACHABLE),
   // RESOURCE_EXHAUSTED (POOL_EXHAUSTED), DEADLINE_EXCEEDED, CANCELLED, ABORTED
-  // (SERIALIZATION_CONFLICT) when retries ran out of time, UNKNOWN (COMMIT_OUTCOME_UNKNOWN), or
-  // what the function returned.
+  // (SERIALIZATION_CONFLICT) when retries ran out of time, UNKNOWN (COMMIT_OUTCOME_UNKNOWN), what
+  // the pool was suspended with, or what the function returned.
   template <typename Function>
   [[nodiscard]] auto Write(const Context& context, Function function) {
     return RunTyped(context, Mode::kWrite, std::move(function));
@@ -119,6 +127,16 @@ class Pool {
   // that must not queue behind work.
   [[nodiscard]] absl::Status Ping(absl::Duration timeout);
 
+  // From now on all work, also Ping(), is refused with `why` (UNAVAILABLE, so that callers come
+  // again). Idle connections are closed at once; running statements are cancelled, and their
+  // callers get `why`, or UNKNOWN (COMMIT_OUTCOME_UNKNOWN) when a COMMIT was under way. What is
+  // still borrowed after `grace` is cut off in the middle. Returns once no connection is left,
+  // after `grace` at the latest, measured by a clock that nobody sets. May be called again with
+  // another `why`.
+  void Suspend(const absl::Status& why, std::chrono::milliseconds grace);
+  // Ends a suspension; connections are opened again as they are needed.
+  void Resume();
+
   struct Stats {
     int open = 0, idle = 0, waiting = 0;
   };
@@ -126,6 +144,11 @@ class Pool {
   const PoolOptions& options() const;
 
  private:
+  friend class Access;
+  // The two halves of Suspend(), the first of which does not wait.
+  void BeginSuspend(const absl::Status& why);
+  void EndSuspend(std::chrono::steady_clock::time_point deadline);
+
   enum class Mode { kRead, kWrite };
   absl::Status Run(const Context& context, Mode mode,
                    const std::function<absl::Status(Tx&)>& function);

@@ -1,16 +1,16 @@
 #include "common/revision_gate/revision_gate.h"
 
-#include <unistd.h>
-
-#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "common/context/context.h"
 #include "common/log/log.h"
+#include "common/revision_gate/instance.h"
+#include "common/revision_gate/lease_clock.h"
+#include "common/revision_gate/revision_watch.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/status.h"
 #include "common/status/error.h"
@@ -22,17 +22,8 @@ namespace {
 namespace pb = lockstep::migration::v1;
 
 constexpr absl::Duration kCallTimeout = absl::Seconds(2);
-// Serving stops this long before the lease ends: the clocks of two machines run at slightly
-// different speeds.
-constexpr absl::Duration kSafetyMargin = absl::Seconds(2);
-
-// Unique while the process lives, readable in a list.
-std::string InstanceId(const GateOptions& options) {
-  char host[65] = "localhost";
-  gethostname(host, sizeof(host) - 1);
-  return options.service + "@" + host + "/" + std::to_string(getpid()) + "/" +
-         std::to_string(absl::ToUnixMicros(absl::Now()));
-}
+// How long statements get to end when they are cancelled for another reason than the lease's end.
+constexpr std::chrono::milliseconds kCancelGrace(1000);
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
   google::protobuf::Duration message;
@@ -42,37 +33,59 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   return message;
 }
 
+absl::Status NoLease(const std::string& cause) {
+  return Error(absl::StatusCode::kUnavailable, "LEASE_NOT_RENEWED",
+               "this process may not serve: the migration service did not renew its lease; try "
+               "another one, or again later")
+      .With("cause", cause)
+      .RetryAfter(std::chrono::seconds(1));
+}
+
+GateOptions Completed(GateOptions options) {
+  if (options.instance_id.empty()) options.instance_id = NewInstanceId(options.service);
+  return options;
+}
+
 }  // namespace
 
+absl::Status NoLeaseYet() { return NoLease("it has not registered yet"); }
+
+// Two threads, so that an answer that does not come holds up nothing: one renews the lease, the
+// other opens and closes the pools when it is time. Their waits go by the monotonic clock, which
+// absl's timed waits do not.
 class RevisionGate::Impl {
  public:
   explicit Impl(GateOptions options)
-      : options_(std::move(options)),
-        instance_id_(InstanceId(options_)),
+      : options_(Completed(std::move(options))),
         stub_(pb::RegistryService::NewStub(rpc::MakeChannel(options_.migration_endpoint))),
-        thread_([this] { Run(); }) {}
+        lease_(absl::ToChronoNanoseconds(options_.lease_ttl)),
+        renewer_([this] { KeepRenewing(); }),
+        warden_([this] { KeepWatch(); }) {}
 
   ~Impl() {
     {
-      absl::MutexLock lock(&mu_);
+      const std::lock_guard lock(mu_);
       is_stopping_ = true;
     }
-    thread_.join();
-    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), instance_id_, kCallTimeout);
+    changed_.notify_all();
+    renewer_.join();
+    warden_.join();
+    watch_.reset();
+    // Whoever counts on the lease's end may count on this as well: nothing more comes from here.
+    if (options_.access != nullptr) {
+      options_.access->Suspend(NoLease("the process is going away"), kCancelGrace);
+    }
+    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), options_.instance_id, kCallTimeout);
     pb::DeregisterRequest request;
-    request.set_instance_id(instance_id_);
+    request.set_instance_id(options_.instance_id);
     pb::DeregisterResponse response;
     // Best effort: the lease ends by itself soon after.
     (void)stub_->Deregister(call.context(), request, &response);
   }
 
   absl::Status Check() const {
-    absl::MutexLock lock(&mu_);
-    if (!last_error_.ok() && absl::Now() >= serve_until_) {
-      return Error(absl::StatusCode::kUnavailable, "LEASE_NOT_RENEWED",
-                   "the migration service did not renew this process's lease")
-          .With("cause", MessageOf(last_error_));
-    }
+    const std::lock_guard lock(mu_);
+    if (lease_.At(Monotonic::now()) != LeasePhase::kServing) return WhyNoLease();
     if (!is_ready_) {
       return Error(absl::StatusCode::kFailedPrecondition, "REVISION_NOT_APPLIED",
                    "the revision that this build requires is not applied yet")
@@ -82,47 +95,87 @@ class RevisionGate::Impl {
   }
 
  private:
-  void Run() {
+  // What this process may do; what the warden brings about.
+  struct Permission {
+    bool may_serve = false;
+    bool may_use_database = false;
+    bool operator==(const Permission&) const = default;
+  };
+
+  // --- the renewer ---
+
+  void KeepRenewing() {
     while (true) {
       Renew();
-      absl::MutexLock lock(&mu_);
-      const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return is_stopping_; };
-      // Also after a failure, however ready the process was: should the lease end meanwhile,
+      WatchRevision();
+      std::unique_lock lock(mu_);
+      const bool is_told = watch_ != nullptr && watch_->is_live();
+      // After a failure soon again, however ready the process was: should the lease end meanwhile,
       // serving begins again with the first heartbeat that succeeds.
-      const bool is_settled = is_ready_ && last_error_.ok();
-      const absl::Duration pause =
-          is_settled ? options_.heartbeat_interval : options_.waiting_interval;
-      if (mu_.AwaitWithTimeout(absl::Condition(&stopping), pause)) return;
+      const bool is_settled = last_error_.ok() && (is_ready_ || is_told);
+      const auto pause = absl::ToChronoNanoseconds(is_settled ? options_.heartbeat_interval
+                                                              : options_.waiting_interval);
+      changed_.wait_for(lock, pause, [this] { return is_stopping_ || is_heartbeat_due_; });
+      if (is_stopping_) return;
+      is_heartbeat_due_ = false;
     }
   }
 
   // One heartbeat, or a registration when the registry does not know us (yet, or any more).
   void Renew() {
-    const absl::Time sent_at = absl::Now();
+    Monotonic::time_point sent_at = Monotonic::now();
     pb::Instance instance;
     absl::Status status = is_registered_ ? Heartbeat(instance) : Register(instance);
     if (status.code() == absl::StatusCode::kNotFound && is_registered_) {
       is_registered_ = false;
+      sent_at = Monotonic::now();
       status = Register(instance);
     }
-    absl::MutexLock lock(&mu_);
-    if (status.ok()) {
-      is_registered_ = true;
-      if (instance.is_ready() != is_ready_) {
-        log::Info("revision_gate",
-                  {{"required", options_.required_revision}, {"ready", instance.is_ready()}});
+    is_registered_ = is_registered_ || status.ok();
+    {
+      const std::lock_guard lock(mu_);
+      if (status.ok()) {
+        if (instance.is_ready() != is_ready_) {
+          log::Info("revision_gate",
+                    {{"required", options_.required_revision}, {"ready", instance.is_ready()}});
+        }
+        is_ready_ = instance.is_ready();
+        lease_.Renew(sent_at);
+      } else if (last_error_.ok()) {
+        log::Warn("lease_not_renewed",
+                  {{"reason", ReasonOf(status)}, {"error", MessageOf(status)}});
       }
-      is_ready_ = instance.is_ready();
-      serve_until_ = sent_at + options_.lease_ttl - std::min(kSafetyMargin, options_.lease_ttl / 4);
-    } else if (last_error_.ok()) {
-      log::Warn("lease_not_renewed", {{"reason", ReasonOf(status)}, {"error", MessageOf(status)}});
+      last_error_ = status;
     }
-    last_error_ = status;
+    changed_.notify_all();
+  }
+
+  // Sees to it that a stream tells when the required revision comes or goes. A server that has no
+  // such stream, or does not know the revision yet, is asked by heartbeats.
+  void WatchRevision() {
+    if (options_.required_revision.empty()) return;
+    if (watch_ != nullptr && !watch_->is_over()) return;
+    {
+      const std::lock_guard lock(mu_);
+      if (!last_error_.ok()) return;
+    }
+    watch_.reset();
+    watch_ = std::make_unique<RevisionWatch>(*stub_, options_.instance_id,
+                                             options_.required_revision, [this](bool is_applied) {
+                                               {
+                                                 const std::lock_guard lock(mu_);
+                                                 if (is_applied == is_ready_) return;
+                                                 // The heartbeat's answer is the one that counts:
+                                                 // it is given with the lease.
+                                                 is_heartbeat_due_ = true;
+                                               }
+                                               changed_.notify_all();
+                                             });
   }
 
   absl::Status Register(pb::Instance& instance) {
     pb::RegisterRequest request;
-    request.mutable_instance()->set_id(instance_id_);
+    request.mutable_instance()->set_id(options_.instance_id);
     request.mutable_instance()->set_service(options_.service);
     request.mutable_instance()->set_build(options_.build);
     request.mutable_instance()->set_required_revision(options_.required_revision);
@@ -130,7 +183,7 @@ class RevisionGate::Impl {
     request.mutable_instance()->set_address(options_.address);
     *request.mutable_ttl() = ToProto(options_.lease_ttl);
     pb::RegisterResponse response;
-    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), instance_id_, kCallTimeout);
+    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), options_.instance_id, kCallTimeout);
     absl::Status status = rpc::FromGrpc(stub_->Register(call.context(), request, &response));
     if (status.ok()) instance = response.instance();
     return status;
@@ -138,30 +191,112 @@ class RevisionGate::Impl {
 
   absl::Status Heartbeat(pb::Instance& instance) {
     pb::HeartbeatRequest request;
-    request.set_instance_id(instance_id_);
+    request.set_instance_id(options_.instance_id);
     *request.mutable_ttl() = ToProto(options_.lease_ttl);
     pb::HeartbeatResponse response;
-    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), instance_id_, kCallTimeout);
+    rpc::ClientCall call(Context::WithTimeout(kCallTimeout), options_.instance_id, kCallTimeout);
     absl::Status status = rpc::FromGrpc(stub_->Heartbeat(call.context(), request, &response));
     if (status.ok()) instance = response.instance();
     return status;
   }
 
-  const GateOptions options_;
-  const std::string instance_id_;
-  const std::unique_ptr<pb::RegistryService::Stub> stub_;
-  bool is_registered_ = false;  // used by the gate's thread only
+  // --- the warden ---
 
-  mutable absl::Mutex mu_;
-  bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_ready_ ABSL_GUARDED_BY(mu_) = false;
-  absl::Time serve_until_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  absl::Status last_error_ ABSL_GUARDED_BY(mu_);
-  std::thread thread_;
+  void KeepWatch() {
+    Permission given;
+    std::unique_lock lock(mu_);
+    while (!is_stopping_) {
+      const Monotonic::time_point now = Monotonic::now();
+      const Permission due = PermissionAt(now);
+      if (due != given) {
+        const absl::Status why_closed = due.may_use_database ? absl::OkStatus() : WhyClosed(now);
+        const auto grace = lease_.At(now) == LeasePhase::kClosed && lease_.is_granted()
+                               ? lease_.AllClosedBy() - now
+                               : kCancelGrace;
+        lock.unlock();
+        Bring(given, due, why_closed, std::chrono::duration_cast<std::chrono::milliseconds>(grace));
+        given = due;
+        lock.lock();
+        continue;
+      }
+      const auto has_news = [this, given] {
+        return is_stopping_ || PermissionAt(Monotonic::now()) != given;
+      };
+      if (const auto next = lease_.NextChange(now); next.has_value()) {
+        // A renewal moves the time: it is looked at again then, and that is soon enough.
+        changed_.wait_until(lock, *next, has_news);
+      } else {
+        changed_.wait(lock, has_news);
+      }
+    }
+  }
+
+  Permission PermissionAt(Monotonic::time_point now) const {
+    const LeasePhase phase = lease_.At(now);
+    return {.may_serve = is_ready_ && phase == LeasePhase::kServing,
+            .may_use_database = is_ready_ && phase != LeasePhase::kClosed};
+  }
+
+  // Goes from one permission to the other. Going down: not ready first, then the pools.
+  void Bring(const Permission& from, const Permission& to, const absl::Status& why_closed,
+             std::chrono::milliseconds grace) {
+    if (from.may_serve && !to.may_serve) {
+      log::Warn("serving_stopped", {{"why", Check()}});
+      if (options_.on_change) options_.on_change();
+    }
+    if (options_.access != nullptr && from.may_use_database != to.may_use_database) {
+      if (to.may_use_database) {
+        options_.access->Resume();
+      } else {
+        options_.access->Suspend(why_closed, grace);
+        log::Warn("pools_closed", {{"why", why_closed}});
+      }
+    }
+    if (!from.may_serve && to.may_serve) {
+      log::Info("serving_allowed");
+      if (options_.on_change) options_.on_change();
+    }
+  }
+
+  absl::Status WhyNoLease() const {
+    if (!lease_.is_granted()) {
+      return last_error_.ok() ? NoLeaseYet() : NoLease(MessageOf(last_error_));
+    }
+    return NoLease(last_error_.ok() ? "no heartbeat was sent in time" : MessageOf(last_error_));
+  }
+
+  // UNAVAILABLE also where Check() says FAILED_PRECONDITION: to a caller of the service it passes.
+  absl::Status WhyClosed(Monotonic::time_point now) const {
+    if (lease_.At(now) == LeasePhase::kClosed) return WhyNoLease();
+    return Error(absl::StatusCode::kUnavailable, "REVISION_NOT_APPLIED",
+                 "this process may not serve: the revision that it requires is not applied")
+        .With("revision", options_.required_revision)
+        .RetryAfter(std::chrono::seconds(1));
+  }
+
+  const GateOptions options_;
+  const std::unique_ptr<pb::RegistryService::Stub> stub_;
+  bool is_registered_ = false;            // used by the renewer only
+  std::unique_ptr<RevisionWatch> watch_;  // used by the renewer, and by the destructor after it
+
+  // std::, since its timed waits go by the monotonic clock. Guards what follows.
+  mutable std::mutex mu_;
+  std::condition_variable changed_;
+  bool is_stopping_ = false;
+  bool is_heartbeat_due_ = false;
+  bool is_ready_ = false;  // what the last answer said
+  LeaseClock lease_;
+  absl::Status last_error_;
+  std::thread renewer_;
+  std::thread warden_;
 };
 
-RevisionGate::RevisionGate(GateOptions options)
-    : impl_(std::make_unique<Impl>(std::move(options))) {}
+RevisionGate::RevisionGate(GateOptions options) {
+  if (options.access != nullptr) {
+    options.access->Suspend(NoLeaseYet(), std::chrono::milliseconds::zero());
+  }
+  impl_ = std::make_unique<Impl>(std::move(options));
+}
 
 RevisionGate::~RevisionGate() = default;
 

@@ -182,6 +182,11 @@ ReadinessMonitor::~ReadinessMonitor() {
   thread_.join();
 }
 
+void ReadinessMonitor::Wake() {
+  absl::MutexLock lock(&mu_);
+  is_woken_ = true;
+}
+
 void ReadinessMonitor::Run() {
   std::optional<bool> was_ready;
   while (true) {
@@ -197,7 +202,12 @@ void ReadinessMonitor::Run() {
       was_ready = status.ok();
     }
     absl::MutexLock lock(&mu_);
-    if (mu_.AwaitWithTimeout(absl::Condition(&is_stopping_), interval_)) return;
+    const auto must_go_on = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+      return is_stopping_ || is_woken_;
+    };
+    mu_.AwaitWithTimeout(absl::Condition(&must_go_on), interval_);
+    if (is_stopping_) return;
+    is_woken_ = false;
   }
 }
 

@@ -79,6 +79,9 @@ class ReadinessMonitor final {
   ReadinessMonitor(const ReadinessMonitor&) = delete;
   ReadinessMonitor& operator=(const ReadinessMonitor&) = delete;
 
+  // Asks again at once, for whoever knows that the answer has changed. Thread-safe, does not block.
+  void Wake();
+
  private:
   void Run();
 
@@ -87,6 +90,7 @@ class ReadinessMonitor final {
   const absl::Duration interval_;
   absl::Mutex mu_;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_woken_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };
 

@@ -94,6 +94,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options,
   RaiseDescriptorLimit();
   std::unique_ptr<Server> server(new Server(std::move(options), runner));
   RETURN_IF_ERROR(server->Bind(services));
+  absl::MutexLock lock(&server->monitor_mu_);
   server->monitor_ = std::make_unique<ReadinessMonitor>(server->health_, std::move(probe),
                                                         server->options_.probe_interval);
   return server;
@@ -135,6 +136,11 @@ Server::~Server() {
   if (server_ != nullptr) ShutdownAfter(absl::ZeroDuration());
 }
 
+void Server::ProbeNow() {
+  absl::MutexLock lock(&monitor_mu_);
+  if (monitor_ != nullptr) monitor_->Wake();
+}
+
 void Server::Shutdown() { ShutdownAfter(options_.drain_delay); }
 
 void Server::ShutdownAfter(absl::Duration drain_delay) {
@@ -149,7 +155,12 @@ void Server::ShutdownAfter(absl::Duration drain_delay) {
   runner_.CloseEvents();
   reflection_.CloseStreams();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + options_.grace));
-  monitor_.reset();
+  std::unique_ptr<ReadinessMonitor> monitor;
+  {
+    absl::MutexLock monitor_lock(&monitor_mu_);
+    monitor.swap(monitor_);
+  }
+  monitor.reset();
   log::Info("stopped", {{"address", address_}});
 }
 

@@ -45,7 +45,7 @@ struct ServerOptions {
 };
 
 // A running server with health (liveness, readiness, every service) and reflection (v1, v1alpha).
-// Shutdown() may be called by any thread; everything else by the owner.
+// Shutdown() and ProbeNow() may be called by any thread; everything else by the owner.
 class Server final {
  public:
   // Binds and serves. `services` outlive the server. `probe` decides readiness. Errors:
@@ -64,6 +64,8 @@ class Server final {
   // "127.0.0.1:7101": what clients dial.
   const std::string& address() const { return address_; }
   Health& health() { return health_; }
+  // Asks the readiness probe at once instead of at its next turn. Does not block.
+  void ProbeNow();
   // A channel into this server without a socket, for tests.
   std::shared_ptr<grpc::Channel> InProcessChannel();
 
@@ -85,7 +87,8 @@ class Server final {
   std::vector<std::string> service_names_;
   Reflection reflection_{service_names_};
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<ReadinessMonitor> monitor_;
+  absl::Mutex monitor_mu_;  // never held while waiting for a probe
+  std::unique_ptr<ReadinessMonitor> monitor_ ABSL_GUARDED_BY(monitor_mu_);
   absl::Mutex shutdown_mu_;
   bool is_shut_down_ ABSL_GUARDED_BY(shutdown_mu_) = false;
 };

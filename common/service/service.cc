@@ -1,9 +1,32 @@
 #include "common/service/service.h"
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/revision_gate/instance.h"
 #include "common/revision_gate/revision_gate.h"
 #include "common/status/macros.h"
 
 namespace lockstep::service {
+namespace {
+
+// The server while it runs, for the gate, which begins before it and ends after it. Thread-safe.
+class RunningServer {
+ public:
+  void Set(rpc::Server* server) {
+    absl::MutexLock lock(&mu_);
+    server_ = server;
+  }
+  void ProbeNow() {
+    absl::MutexLock lock(&mu_);
+    if (server_ != nullptr) server_->ProbeNow();
+  }
+
+ private:
+  absl::Mutex mu_;
+  rpc::Server* server_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
+}  // namespace
 
 void ServiceSettings::Bind(config::Settings& settings) {
   settings
@@ -26,6 +49,9 @@ void ServiceSettings::Bind(config::Settings& settings) {
 Service::Service(Process& process, const ServiceSettings& settings)
     : process_(process),
       settings_(settings),
+      instance_id_(revision_gate::NewInstanceId(process.name())),
+      access_(std::make_shared<pg::Access>(is_gated() ? revision_gate::NoLeaseYet()
+                                                      : absl::OkStatus())),
       pool_(pool_options()),
       signer_(pool_, settings.spec.plumbing.signing_keys),
       runner_(process.runner_options()) {
@@ -34,43 +60,57 @@ Service::Service(Process& process, const ServiceSettings& settings)
   }
 }
 
-pg::PoolOptions Service::pool_options() const { return PoolOptionsFor(settings_.database_url); }
+pg::PoolOptions Service::pool_options(std::string_view suffix) const {
+  return PoolOptionsFor(settings_.database_url, suffix);
+}
 
-pg::PoolOptions Service::PoolOptionsFor(const std::string& url) const {
+pg::PoolOptions Service::PoolOptionsFor(const std::string& url, std::string_view suffix) const {
   pg::PoolOptions options;
   options.database_url = url;
-  options.application_name = process_.program();
+  options.application_name =
+      revision_gate::SessionName(process_.program() + std::string(suffix), instance_id_);
   options.size = settings_.pool_size;
   options.prepare_statements = settings_.prepare_statements;
+  options.access = access_;
   return options;
 }
 
 int Service::Serve(const std::vector<grpc::Service*>& services, const rpc::ServeHooks& hooks) {
   maintenance::Maintenance housekeeping(maintenance::PurgePlumbing(pool_, settings_.spec.plumbing));
+  RunningServer running;
   std::unique_ptr<revision_gate::RevisionGate> gate;
-  if (!settings_.endpoint_migration.empty()) {
+  if (is_gated()) {
     gate = std::make_unique<revision_gate::RevisionGate>(
         revision_gate::GateOptions{.migration_endpoint = settings_.endpoint_migration,
                                    .service = process_.name(),
                                    .build = LOCKSTEP_VERSION,
                                    .required_revision = settings_.spec.required_revision,
                                    .built_for = settings_.spec.built_for,
-                                   .address = process_.server_options().listen});
+                                   .address = process_.server_options().listen,
+                                   .instance_id = instance_id_,
+                                   .access = access_,
+                                   .on_change = [&running] { running.ProbeNow(); }});
   }
-  const auto probe = [&]() -> absl::Status {
-    if (gate != nullptr) RETURN_IF_ERROR(gate->Check());
-    return pool_.Ping(absl::Seconds(1));
-  };
   rpc::ServeHooks all = hooks;
   all.started = [&](rpc::Server& server) {
+    running.Set(&server);
     housekeeping.Start();
     if (hooks.started) hooks.started(server);
   };
   all.after_stop = [&] {
+    running.Set(nullptr);
     housekeeping.Stop();
     if (hooks.after_stop) hooks.after_stop();
   };
-  return process_.Serve(services, runner_, probe, all);
+  return process_.Serve(
+      services, runner_, [this, &gate] { return Probe(gate.get()); }, all);
+}
+
+absl::Status Service::Probe(const revision_gate::RevisionGate* gate) {
+  if (gate != nullptr) RETURN_IF_ERROR(gate->Check());
+  RETURN_IF_ERROR(pool_.Ping(absl::Seconds(1)));
+  // Again: it may have changed while the database was asked.
+  return gate == nullptr ? absl::OkStatus() : gate->Check();
 }
 
 }  // namespace lockstep::service

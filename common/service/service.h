@@ -3,7 +3,8 @@
 //
 // `Service` builds the parts that all of them have: the pools, the signer of page tokens, the
 // runner; and while it serves, the revision gate, the readiness probe and the housekeeping of the
-// plumbing tables.
+// plumbing tables. Its pools, and those that are made with pool_options(), are open only while the
+// gate allows it (common/revision_gate).
 //
 //   service::ServiceSettings settings({.database_role = "orders_app", ...});
 //   service::Process process("orders", "127.0.0.1:7102", "Orders of every marketplace.");
@@ -16,6 +17,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,10 @@
 #include "common/rpc/runner.h"
 #include "common/rpc/server.h"
 #include "common/service/process.h"
+
+namespace lockstep::revision_gate {
+class RevisionGate;
+}
 
 namespace lockstep::service {
 
@@ -65,18 +71,24 @@ class Service final {
   pg::Pool& read_pool() { return replica_ == nullptr ? pool_ : *replica_; }
   paging::PageSigner& signer() { return signer_; }
   rpc::Runner& runner() { return runner_; }
-  // For one more pool over the service's database.
-  pg::PoolOptions pool_options() const;
+  // For one more pool over the service's database. Its connections are called "lockstep-orders",
+  // `suffix` ("-outbox"), and the tag of this process.
+  pg::PoolOptions pool_options(std::string_view suffix = "") const;
 
   // Serves until the process is told to stop; returns the exit code.
   [[nodiscard]] int Serve(const std::vector<grpc::Service*>& services,
                           const rpc::ServeHooks& hooks = {});
 
  private:
-  pg::PoolOptions PoolOptionsFor(const std::string& url) const;
+  pg::PoolOptions PoolOptionsFor(const std::string& url, std::string_view suffix = "") const;
+  // Whether the migration service decides when this process may serve.
+  bool is_gated() const { return !settings_.endpoint_migration.empty(); }
+  absl::Status Probe(const revision_gate::RevisionGate* gate);
 
   Process& process_;
   const ServiceSettings& settings_;
+  const std::string instance_id_;             // before the pools, whose connections carry its tag
+  const std::shared_ptr<pg::Access> access_;  // shared with the pools and the gate
   pg::Pool pool_;
   std::unique_ptr<pg::Pool> replica_;
   paging::PageSigner signer_;

@@ -70,8 +70,7 @@ int Run(service::Process& process, const service::ServiceSettings& settings,
   const std::unique_ptr<Catalog> catalog =
       MakeGrpcCatalog(rpc::MakeChannel(options.endpoint_catalog));
   // A connection of its own: delivery must not wait behind requests, nor they behind it.
-  pg::PoolOptions outbox_options = service.pool_options();
-  outbox_options.application_name += "-outbox";
+  pg::PoolOptions outbox_options = service.pool_options("-outbox");
   outbox_options.size = 1;
   pg::Pool outbox_pool(outbox_options);
   outbox::Dispatcher dispatcher(outbox_pool, kPlumbing.outbox, DeliverTo(*catalog),

@@ -6,7 +6,8 @@ import unittest
 from harness import SERVICES, OwnCluster, Suite, wait_until
 
 LIMIT_SECONDS = 2.0
-# Longer than a service may serve without a renewed lease (13 of its 15 seconds): then the lease has to be back as well.
+# Longer than a service may serve and use its database without a renewed lease (10 and 13 of its 15 seconds): then the
+# lease has to be back as well.
 LONG_OUTAGE_SECONDS = 14.5
 
 

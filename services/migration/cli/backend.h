@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/context/context.h"
 #include "lockstep/migration/v1/migration_service.pb.h"
 #include "lockstep/migration/v1/registry_service.pb.h"
@@ -82,6 +83,13 @@ class Backend {
   virtual absl::StatusOr<pb::ListInstancesResponse> ListInstances() = 0;
   virtual absl::StatusOr<bool> IsApplied(const std::string& service,
                                          const std::string& revision) = 0;
+  // The same after waiting for it, at most `timeout`, where the backend is told when it happens;
+  // others answer at once. False: ask again.
+  virtual absl::StatusOr<bool> AwaitApplied(const std::string& service, const std::string& revision,
+                                            absl::Duration timeout) {
+    (void)timeout;
+    return IsApplied(service, revision);
+  }
 
   // Runs to the end and reports events on the way. The status is about the run: OK, or why it did
   // not succeed. `run` is filled as far as it is known; its name is empty when there was nothing to

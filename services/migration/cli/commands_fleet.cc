@@ -1,4 +1,5 @@
 // The running processes: instances, wait, doctor.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -40,6 +41,9 @@ int Instances(const Session& session, const Output& output) {
   return 0;
 }
 
+// Also who does not want to wait needs an answer.
+constexpr absl::Duration kShortestWait = absl::Seconds(1);
+
 struct WaitFlags {
   std::string service;
   std::string revision;
@@ -52,7 +56,8 @@ int Wait(const Session& session, const Output& output, const WaitFlags& flags) {
   const absl::Time give_up = absl::Now() + absl::Seconds(flags.timeout_s);
   absl::StatusOr<bool> is_applied = false;
   while (true) {
-    is_applied = (*backend)->IsApplied(flags.service, flags.revision);
+    is_applied = (*backend)->AwaitApplied(flags.service, flags.revision,
+                                          std::max(give_up - absl::Now(), kShortestWait));
     // An init container starts before the migration service: that it does not answer yet is part of
     // the wait.
     const bool is_final = is_applied.ok()

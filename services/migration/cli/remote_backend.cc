@@ -135,6 +135,30 @@ class RemoteBackend final : public Backend {
                      Call(*registry_, &pb::RegistryService::Stub::WaitForRevision, request));
     return response.is_applied();
   }
+  absl::StatusOr<bool> AwaitApplied(const std::string& service, const std::string& revision,
+                                    absl::Duration timeout) override {
+    rpc::ClientCall call(Context::WithTimeout(timeout), migration::NewUuid(), timeout);
+    pb::WatchRevisionRequest request;
+    request.set_service(service);
+    request.set_revision(revision);
+    auto reader = registry_->WatchRevision(call.context(), request);
+    pb::WatchRevisionResponse response;
+    bool is_answered = false;
+    while (reader->Read(&response)) {
+      is_answered = true;
+      if (!response.is_applied()) continue;
+      call.context()->TryCancel();
+      while (reader->Read(&response)) {
+      }
+      (void)reader->Finish();
+      return true;
+    }
+    const absl::Status status = rpc::FromGrpc(reader->Finish());
+    if (is_answered && status.code() == absl::StatusCode::kDeadlineExceeded) return false;
+    // A server of before this stream.
+    if (status.code() == absl::StatusCode::kUnimplemented) return IsApplied(service, revision);
+    return Explained(status);
+  }
 
   absl::Status Run(const RunRequest& request, const EventCallback& on_event,
                    pb::Run& run) override {
@@ -189,6 +213,11 @@ class RemoteBackend final : public Backend {
     Response response;
     const absl::Status status = rpc::FromGrpc((stub.*method)(call.context(), request, &response));
     if (status.ok()) return response;
+    return Explained(status);
+  }
+
+  // The same in words for who types commands.
+  absl::Status Explained(const absl::Status& status) const {
     if (ReasonOf(status) == "PEER_UNREACHABLE") {
       return Error(absl::StatusCode::kUnavailable, "SERVICE_UNREACHABLE",
                    "the migration service does not answer at " + endpoint_ +

@@ -6,8 +6,10 @@
 #include "common/pg/pool.h"
 #include "common/service/process.h"
 #include "services/migration/server/engines.h"
+#include "services/migration/server/lease_grace.h"
 #include "services/migration/server/migration_service.h"
 #include "services/migration/server/registry_service.h"
+#include "services/migration/server/revision_feed.h"
 #include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
 
@@ -38,11 +40,14 @@ int main(int argc, char** argv) {
                  std::string(engines.status().message()).c_str());
     return 1;
   }
+  // Before anybody can ask for a downgrade.
+  migration::LeaseGrace grace(**engines);
   migration::RunFeed feed(**engines);
-  migration::RunManager runs(**engines, feed);
+  migration::RevisionFeed revisions(**engines);
+  migration::RunManager runs(**engines, feed, revisions);
   rpc::Runner runner(process.runner_options());
   migration::MigrationService migration_service(**engines, runs, feed, runner);
-  migration::RegistryService registry_service(**engines, runner);
+  migration::RegistryService registry_service(**engines, revisions, runner);
   pg::PoolOptions probe_options;
   probe_options.database_url = engine_options.database_url;
   probe_options.application_name = "lockstep-migration-probe";

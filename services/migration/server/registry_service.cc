@@ -1,6 +1,8 @@
 #include "services/migration/server/registry_service.h"
 
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/status/error.h"
@@ -117,6 +119,36 @@ grpc::ServerUnaryReactor* RegistryService::WaitForRevision(
           RETURN_IF_ERROR(call.context().Check());
           absl::SleepFor(kWaitStep);
         }
+      });
+}
+
+absl::StatusOr<rpc::EventSource<v1::WatchRevisionResponse>> RegistryService::OpenWatch(
+    const rpc::Call& call, const v1::WatchRevisionRequest& request, rpc::Wakeup wakeup) {
+  const absl::StatusOr<bool> is_applied =
+      engines_.Look().engine->IsApplied(call.context(), request.service(), request.revision());
+  if (!is_applied.ok()) return AtField(is_applied.status(), "revision");
+  return rpc::EventSource<v1::WatchRevisionResponse>(
+      [sent = std::optional<bool>(),
+       watcher = feed_.Watch(
+           {.service = request.service(), .revision = request.revision()}, *is_applied, [wakeup] {
+             wakeup.Notify();
+           })]() mutable -> absl::StatusOr<rpc::EventBatch<v1::WatchRevisionResponse>> {
+        rpc::EventBatch<v1::WatchRevisionResponse> batch;
+        const bool is_applied_now = watcher->IsApplied();
+        if (sent != is_applied_now) {
+          batch.messages.emplace_back().set_is_applied(is_applied_now);
+          sent = is_applied_now;
+        }
+        return batch;
+      });
+}
+
+grpc::ServerWriteReactor<v1::WatchRevisionResponse>* RegistryService::WatchRevision(
+    grpc::CallbackServerContext* context, const v1::WatchRevisionRequest* request) {
+  return runner_.Events<v1::WatchRevisionResponse>(
+      context, request,
+      [this](const rpc::Call& call, const v1::WatchRevisionRequest& in, rpc::Wakeup wakeup) {
+        return OpenWatch(call, in, std::move(wakeup));
       });
 }
 

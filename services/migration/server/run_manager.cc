@@ -17,7 +17,7 @@ constexpr absl::Duration kLongestEnd = absl::Seconds(5);
 
 }  // namespace
 
-// Logs what happens and tells the watchers' reader that there is something to read.
+// Logs what happens and tells the watchers' readers that there is something to read.
 class RunManager::Sink final : public EventSink {
  public:
   Sink(RunManager& manager, std::string run_id) : manager_(manager), run_id_(std::move(run_id)) {}
@@ -33,6 +33,7 @@ class RunManager::Sink final : public EventSink {
                             {"step", event.step_name},
                             {"message", event.message}});
     manager_.feed_.Wake();
+    manager_.revisions_.Wake();
   }
 
  private:

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/context/context.h"
 #include "services/migration/server/engines.h"
+#include "services/migration/server/revision_feed.h"
 #include "services/migration/server/run_feed.h"
 
 namespace lockstep::migration {
@@ -18,7 +19,9 @@ namespace lockstep::migration {
 // Thread-safe.
 class RunManager final {
  public:
-  RunManager(Engines& engines, RunFeed& feed) : engines_(engines), feed_(feed) {}
+  // Both feeds are told when something happens in a run.
+  RunManager(Engines& engines, RunFeed& feed, RevisionFeed& revisions)
+      : engines_(engines), feed_(feed), revisions_(revisions) {}
   // Cancels the run at work and waits for it.
   ~RunManager();
 
@@ -43,6 +46,7 @@ class RunManager final {
 
   Engines& engines_;
   RunFeed& feed_;
+  RevisionFeed& revisions_;
   absl::Mutex thread_mu_;  // held while a run is started; taken before mu_
   std::thread thread_ ABSL_GUARDED_BY(thread_mu_);
   mutable absl::Mutex mu_;

@@ -8,6 +8,7 @@
 // Thread-safe: every call uses connections of its own.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -293,6 +294,13 @@ struct RegisterOptions {
   absl::Duration ttl = absl::Seconds(15);
 };
 
+// A revision that somebody waits for.
+struct WantedRevision {
+  std::string service = {};   // "" = any, when `revision` is given
+  std::string revision = {};  // id, alias or prefix; "" = the service's head in the definitions
+  auto operator<=>(const WantedRevision&) const = default;
+};
+
 struct ScriptOptions {
   std::string from = {};  // revision, release or target from which the script starts; "" = base for
                           // upgrade, head for downgrade
@@ -423,6 +431,10 @@ class Engine {
   // applied completely.
   [[nodiscard]] absl::StatusOr<bool> IsApplied(const Context& context, std::string_view service,
                                                std::string_view revision) const;
+  // The same for several, in their order, with one look at the ledger. A wish that names nothing
+  // has an error of its own: INVALID_ARGUMENT (SERVICE_UNKNOWN), NOT_FOUND (TARGET_UNKNOWN).
+  [[nodiscard]] absl::StatusOr<std::vector<absl::StatusOr<bool>>> AreApplied(
+      const Context& context, const std::vector<WantedRevision>& wanted) const;
 
  private:
   const EngineOptions options_;

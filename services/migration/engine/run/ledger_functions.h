@@ -10,5 +10,7 @@ std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
 // Version 4: the table of freeze windows.
 std::string_view LedgerFreezes();
+// Version 6: periods of leases, and when a migration service was last there.
+std::string_view LedgerLeases();
 
 }  // namespace lockstep::migration

@@ -56,21 +56,21 @@ absl::StatusOr<Instance> RegisterInstance(pg::Connection& connection,
           absl::StrFormat(
               "BEGIN;\nSELECT FROM migration.applied_revisions WHERE revision = %s FOR KEY SHARE;\n"
               "INSERT INTO migration.instances (instance_id, service, build, required_revision, "
-              "built_for, address,"
-              " expires_at) VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp() + %d * interval '1 "
-              "millisecond')"
+              "built_for, address, ttl,"
+              " expires_at) VALUES (%s, %s, %s, %s, %s, %s, %d * interval '1 millisecond',"
+              " clock_timestamp() + %d * interval '1 millisecond')"
               " ON CONFLICT (instance_id) DO UPDATE SET service = excluded.service, build = "
               "excluded.build,"
               " required_revision = excluded.required_revision, built_for = excluded.built_for,"
               " address = excluded.address, registered_at = clock_timestamp(), heartbeat_at = "
               "clock_timestamp(),"
-              " expires_at = excluded.expires_at;\n"
+              " ttl = excluded.ttl, expires_at = excluded.expires_at;\n"
               "SELECT %s FROM migration.instances WHERE instance_id = %s;\nCOMMIT;",
               pg::QuoteLiteral(options.required_revision), pg::QuoteLiteral(options.id),
               pg::QuoteLiteral(options.service), pg::QuoteLiteral(options.build),
               pg::QuoteLiteral(options.required_revision), pg::QuoteLiteral(options.built_for),
-              pg::QuoteLiteral(options.address), absl::ToInt64Milliseconds(options.ttl), kColumns,
-              pg::QuoteLiteral(options.id))));
+              pg::QuoteLiteral(options.address), absl::ToInt64Milliseconds(options.ttl),
+              absl::ToInt64Milliseconds(options.ttl), kColumns, pg::QuoteLiteral(options.id))));
   return InstanceFromRow(results[3][0]);
 }
 
@@ -83,6 +83,7 @@ absl::StatusOr<Instance> RenewInstance(pg::Connection& connection, std::string_v
       pg::Result rows,
       connection.Query(
           std::string("UPDATE migration.instances SET heartbeat_at = clock_timestamp(),"
+                      " ttl = $2 * interval '1 millisecond',"
                       " expires_at = clock_timestamp() + $2 * interval '1 millisecond'"
                       " WHERE instance_id = $1 AND expires_at > clock_timestamp() RETURNING ") +
               kColumns,

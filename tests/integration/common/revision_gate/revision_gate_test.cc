@@ -1,5 +1,7 @@
 #include "common/revision_gate/revision_gate.h"
 
+#include <atomic>
+
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/rpc/runner.h"
@@ -165,8 +167,8 @@ TEST_F(RevisionGateTest, OpensWhenTheRequiredRevisionIsApplied) {
   ASSERT_TRUE(Eventually([&] { return registry_.registrations() == 1; }));
   EXPECT_EQ(registry_.registered().service(), "orders");
   EXPECT_EQ(registry_.registered().required_revision(), "84bc4d8b03ef");
-  EXPECT_THAT(gate.Check(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("REVISION_NOT_APPLIED")));
+  ASSERT_TRUE(Eventually([&] { return ReasonOf(gate.Check()) == "REVISION_NOT_APPLIED"; }));
+  EXPECT_THAT(gate.Check(), StatusIs(absl::StatusCode::kFailedPrecondition));
 
   registry_.SetApplied(true);
 
@@ -222,6 +224,30 @@ TEST_F(RevisionGateTest, TriesAgainSoonWhileHeartbeatsFail) {
   ASSERT_TRUE(Eventually([&] { return !gate.Check().ok(); }));
   registry_.SetFailing(false);
   EXPECT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+}
+
+TEST_F(RevisionGateTest, HasNoLeaseBeforeTheFirstAnswer) {
+  server_.reset();
+  GateOptions options;
+  options.migration_endpoint = "127.0.0.1:1";
+  options.service = "orders";
+  const RevisionGate gate(options);
+
+  EXPECT_THAT(gate.Check(), StatusIs(absl::StatusCode::kUnavailable, Reason("LEASE_NOT_RENEWED")));
+}
+
+TEST_F(RevisionGateTest, SaysWhenItsAnswerChanges) {
+  registry_.SetApplied(true);
+  std::atomic<int> changes = 0;
+  GateOptions options = Options();
+  options.on_change = [&changes] { ++changes; };
+  RevisionGate gate(options);
+  ASSERT_TRUE(Eventually([&] { return changes >= 1 && gate.Check().ok(); }));
+  const int before = changes;
+
+  registry_.SetFailing(true);
+
+  EXPECT_TRUE(Eventually([&] { return changes > before && !gate.Check().ok(); }));
 }
 
 TEST_F(RevisionGateTest, EndsItsLeaseOnShutdown) {

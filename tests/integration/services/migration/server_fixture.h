@@ -16,6 +16,7 @@
 #include "services/migration/server/engines.h"
 #include "services/migration/server/migration_service.h"
 #include "services/migration/server/registry_service.h"
+#include "services/migration/server/revision_feed.h"
 #include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
 #include "tests/integration/services/migration/engine_fixture.h"
@@ -49,10 +50,11 @@ class ServerTest : public EngineTest {
     ASSERT_TRUE(engines.ok()) << engines.status();
     engines_ = *std::move(engines);
     feed_ = std::make_unique<RunFeed>(*engines_);
-    runs_ = std::make_unique<RunManager>(*engines_, *feed_);
+    revisions_ = std::make_unique<RevisionFeed>(*engines_);
+    runs_ = std::make_unique<RunManager>(*engines_, *feed_, *revisions_);
     runner_ = std::make_unique<rpc::Runner>(rpc::RunnerOptions{.service = "migration"});
     migration_service_ = std::make_unique<MigrationService>(*engines_, *runs_, *feed_, *runner_);
-    registry_service_ = std::make_unique<RegistryService>(*engines_, *runner_);
+    registry_service_ = std::make_unique<RegistryService>(*engines_, *revisions_, *runner_);
     auto server = rpc::Server::Start({.drain_delay = absl::ZeroDuration()},
                                      {migration_service_.get(), registry_service_.get()}, *runner_,
                                      [] { return absl::OkStatus(); });
@@ -153,6 +155,7 @@ class ServerTest : public EngineTest {
 
   std::unique_ptr<Engines> engines_;
   std::unique_ptr<RunFeed> feed_;
+  std::unique_ptr<RevisionFeed> revisions_;
   std::unique_ptr<RunManager> runs_;
   std::unique_ptr<rpc::Runner> runner_;
   std::unique_ptr<MigrationService> migration_service_;
