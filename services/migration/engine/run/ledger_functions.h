@@ -10,5 +10,7 @@ std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
 // Version 4: the table of freeze windows.
 std::string_view LedgerFreezes();
+// Version 6: what webhooks delivered, and indexes for figures about runs (ledger_webhooks.cc).
+std::string_view LedgerWebhooks();
 
 }  // namespace lockstep::migration
