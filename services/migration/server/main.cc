@@ -1,19 +1,57 @@
 // lockstep-migration: MigrationService and RegistryService over one database.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "common/log/log.h"
 #include "common/pg/pool.h"
 #include "common/service/process.h"
+#include "common/status/error.h"
+#include "common/telemetry/http_server.h"
+#include "common/telemetry/metrics.h"
 #include "services/migration/server/engines.h"
+#include "services/migration/server/metrics/collector.h"
 #include "services/migration/server/migration_service.h"
 #include "services/migration/server/registry_service.h"
 #include "services/migration/server/run_feed.h"
 #include "services/migration/server/run_manager.h"
+#include "services/migration/server/webhook/dispatcher.h"
+#include "services/migration/server/webhook/settings.h"
+
+namespace {
+
+using namespace lockstep;  // NOLINT: this file is the program
+
+int Refuse(const absl::Status& status, int exit_code) {
+  std::fprintf(stderr, "lockstep-migration: %s\n", MessageOf(status).c_str());
+  return exit_code;
+}
+
+// Health and metrics. `health` is null before the gRPC server has started; both must outlive what
+// is returned.
+absl::StatusOr<std::unique_ptr<telemetry::HttpServer>> ServePages(
+    telemetry::HttpServerOptions options, migration::MetricsCollector& metrics,
+    const std::atomic<const rpc::Health*>& health) {
+  const auto ready = [&health]() -> telemetry::HttpResponse {
+    const rpc::Health* known = health;
+    if (known != nullptr && known->is_ready()) return {.body = "ready\n"};
+    return {.status = 503, .body = "not ready\n"};
+  };
+  return telemetry::HttpServer::Start(
+      options, {{"/metrics",
+                 [&metrics]() -> telemetry::HttpResponse {
+                   return {.content_type = telemetry::kTextContentType, .body = metrics.Scrape()};
+                 }},
+                {"/healthz", [] { return telemetry::HttpResponse{.body = "alive\n"}; }},
+                {"/readyz", ready}});
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace lockstep;  // NOLINT: this file is the program
-
   migration::EngineOptions engine_options;
   std::string migrations_dir = LOCKSTEP_DEFAULT_MIGRATIONS_DIR;
   service::Process process("migration", "127.0.0.1:7104",
@@ -30,7 +68,17 @@ int main(int argc, char** argv) {
   settings.Add("migrations_dir", &migrations_dir, "Folder of the migration definitions.");
   settings.Add("lease_ttl", &engine_options.lease_ttl,
                "A runner that does not renew its lease for this long has lost it.");
+  telemetry::HttpServerOptions http_options;
+  http_options.listen = "127.0.0.1:7204";
+  settings.Add("http_listen", &http_options.listen,
+               "host:port of health and metrics over HTTP (/metrics, /healthz, /readyz); port 0: "
+               "any; empty: none.");
+  migration::webhook::WebhookOptions webhook_options;
+  migration::webhook::Bind(webhook_options, settings);
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
+  if (const absl::Status status = migration::webhook::Check(webhook_options); !status.ok()) {
+    return Refuse(status, config::kExitConfig);
+  }
 
   auto engines = migration::Engines::Open(engine_options, migrations_dir);
   if (!engines.ok()) {
@@ -48,6 +96,31 @@ int main(int argc, char** argv) {
   probe_options.application_name = "lockstep-migration-probe";
   probe_options.size = 1;
   pg::Pool probe(probe_options);
-  return process.Serve({&migration_service, &registry_service}, runner,
-                       [&] { return probe.Ping(absl::Seconds(1)); });
+
+  migration::MetricsCollector metrics([&] { return (*engines)->Look().engine; });
+  std::atomic<const rpc::Health*> health = nullptr;
+  std::unique_ptr<telemetry::HttpServer> http;
+  if (!http_options.listen.empty()) {
+    http_options.insecure = process.server_options().insecure;
+    auto started = ServePages(http_options, metrics, health);
+    if (!started.ok()) return Refuse(started.status(), 1);
+    http = *std::move(started);
+    log::Info("http_serving", {{"address", http->address()}});
+  }
+  std::unique_ptr<migration::webhook::Dispatcher> webhook;
+  rpc::ServeHooks hooks;
+  hooks.started = [&](rpc::Server& server) {
+    health = &server.health();
+    if (!webhook_options.url.empty()) {
+      webhook = std::make_unique<migration::webhook::Dispatcher>(engine_options, webhook_options);
+    }
+  };
+  hooks.after_stop = [&] {
+    // The gRPC server goes next, and its health with it.
+    http.reset();
+    webhook.reset();
+  };
+  return process.Serve(
+      {&migration_service, &registry_service}, runner, [&] { return probe.Ping(absl::Seconds(1)); },
+      hooks);
 }
