@@ -49,6 +49,57 @@ absl::StatusOr<std::unique_ptr<telemetry::HttpServer>> ServePages(
                 {"/readyz", ready}});
 }
 
+// What the process tells others besides answering calls.
+struct TellingSettings {
+  telemetry::HttpServerOptions http{.listen = "127.0.0.1:7204"};
+  migration::webhook::WebhookOptions webhook;
+
+  void Bind(config::Settings& settings) {
+    settings.Add("http_listen", &http.listen,
+                 "host:port of health and metrics over HTTP (/metrics, /healthz, /readyz); port 0: "
+                 "any; empty: none.");
+    migration::webhook::Bind(webhook, settings);
+  }
+};
+
+class Telling {
+ public:
+  Telling(migration::Engines& engines, TellingSettings settings)
+      : settings_(std::move(settings)), metrics_([&engines] { return engines.Look().engine; }) {}
+
+  absl::Status StartHttp(bool insecure) {
+    if (settings_.http.listen.empty()) return absl::OkStatus();
+    settings_.http.insecure = insecure;
+    auto started = ServePages(settings_.http, metrics_, health_);
+    if (!started.ok()) return started.status();
+    http_ = *std::move(started);
+    log::Info("http_serving", {{"address", http_->address()}});
+    return absl::OkStatus();
+  }
+
+  rpc::ServeHooks Hooks(const migration::EngineOptions& engine) {
+    rpc::ServeHooks hooks;
+    hooks.started = [this, &engine](rpc::Server& server) {
+      health_ = &server.health();
+      if (settings_.webhook.url.empty()) return;
+      webhook_ = std::make_unique<migration::webhook::Dispatcher>(engine, settings_.webhook);
+    };
+    hooks.after_stop = [this] {
+      // The gRPC server goes next, and its health with it.
+      http_.reset();
+      webhook_.reset();
+    };
+    return hooks;
+  }
+
+ private:
+  TellingSettings settings_;
+  migration::MetricsCollector metrics_;
+  std::atomic<const rpc::Health*> health_ = nullptr;
+  std::unique_ptr<telemetry::HttpServer> http_;
+  std::unique_ptr<migration::webhook::Dispatcher> webhook_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,15 +119,11 @@ int main(int argc, char** argv) {
   settings.Add("migrations_dir", &migrations_dir, "Folder of the migration definitions.");
   settings.Add("lease_ttl", &engine_options.lease_ttl,
                "A runner that does not renew its lease for this long has lost it.");
-  telemetry::HttpServerOptions http_options;
-  http_options.listen = "127.0.0.1:7204";
-  settings.Add("http_listen", &http_options.listen,
-               "host:port of health and metrics over HTTP (/metrics, /healthz, /readyz); port 0: "
-               "any; empty: none.");
-  migration::webhook::WebhookOptions webhook_options;
-  migration::webhook::Bind(webhook_options, settings);
+  TellingSettings telling_settings;
+  telling_settings.Bind(settings);
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
-  if (const absl::Status status = migration::webhook::Check(webhook_options); !status.ok()) {
+  if (const absl::Status status = migration::webhook::Check(telling_settings.webhook);
+      !status.ok()) {
     return Refuse(status, config::kExitConfig);
   }
 
@@ -97,30 +144,10 @@ int main(int argc, char** argv) {
   probe_options.size = 1;
   pg::Pool probe(probe_options);
 
-  migration::MetricsCollector metrics([&] { return (*engines)->Look().engine; });
-  std::atomic<const rpc::Health*> health = nullptr;
-  std::unique_ptr<telemetry::HttpServer> http;
-  if (!http_options.listen.empty()) {
-    http_options.insecure = process.server_options().insecure;
-    auto started = ServePages(http_options, metrics, health);
-    if (!started.ok()) return Refuse(started.status(), 1);
-    http = *std::move(started);
-    log::Info("http_serving", {{"address", http->address()}});
-  }
-  std::unique_ptr<migration::webhook::Dispatcher> webhook;
-  rpc::ServeHooks hooks;
-  hooks.started = [&](rpc::Server& server) {
-    health = &server.health();
-    if (!webhook_options.url.empty()) {
-      webhook = std::make_unique<migration::webhook::Dispatcher>(engine_options, webhook_options);
-    }
-  };
-  hooks.after_stop = [&] {
-    // The gRPC server goes next, and its health with it.
-    http.reset();
-    webhook.reset();
-  };
+  Telling telling(**engines, telling_settings);
+  const absl::Status http = telling.StartHttp(process.server_options().insecure);
+  if (!http.ok()) return Refuse(http, 1);
   return process.Serve(
       {&migration_service, &registry_service}, runner, [&] { return probe.Ping(absl::Seconds(1)); },
-      hooks);
+      telling.Hooks(engine_options));
 }
