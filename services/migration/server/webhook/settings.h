@@ -13,8 +13,8 @@ namespace lockstep::migration::webhook {
 struct WebhookOptions {
   std::string url;          // "" = no webhook
   std::string signing_key;  // secret; any bytes
-  // Kinds of events (events.h), each as it is or as its beginning and "*". A run that a freeze or a
-  // gate refuses tells so in its run_finished.
+  // Kinds of events (events.h), each as it is or as its beginning and "*". A run that is
+  // stopped by a freeze or a lock tells so in its run_finished.
   std::vector<std::string> events = {
       "run_started",      "run_finished", "run_paused",     "run_resumed",
       "step_failed",      "step_blocked", "step_unblocked", "waiting_for_lease",
