@@ -94,7 +94,7 @@ absl::Status WhyNotBound(const ListenAddress& address) {
                  "cannot listen on " + address.Text() +
                      ": the address is in use; is another instance running?");
   }
-  const std::string why = error == 0 ? "gRPC refused it" : std::strerror(error);
+  const std::string why = error == 0 ? "the server refused it" : std::strerror(error);
   return Error(absl::StatusCode::kUnavailable, "ADDRESS_NOT_USABLE",
                "cannot listen on " + address.Text() + ": " + why);
 }

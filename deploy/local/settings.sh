@@ -1,7 +1,8 @@
 # Shared by the scripts of this folder: where things live and which ports they use. Sourced, not run.
 #
 # LOCKSTEP_LOCAL_DIR   folder of everything that runs (default .local in the checkout)
-# LOCKSTEP_PORT_BASE   catalog, orders, finance and migration listen on base+1 .. base+4 (default 7100)
+# LOCKSTEP_PORT_BASE   catalog, orders, finance and migration listen on base+1 .. base+4 (default 7100);
+#                      health and metrics of migration are on base+104
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 local_dir=${LOCKSTEP_LOCAL_DIR:-$root/.local}
@@ -10,6 +11,7 @@ services=(migration catalog orders finance)
 
 declare -A port_of=([catalog]=$((port_base + 1)) [orders]=$((port_base + 2)) [finance]=$((port_base + 3))
   [migration]=$((port_base + 4)))
+http_port=$((port_base + 104))
 for service in "${services[@]}"; do
   export "LOCKSTEP_ENDPOINT_${service^^}=127.0.0.1:${port_of[$service]}"
 done

@@ -62,7 +62,9 @@ start_service() {
   fi
   say "starting $service on 127.0.0.1:${port_of[$service]}"
   url=$(deploy/local/postgres.sh url "$user")
-  LOCKSTEP_DATABASE_URL=$url setsid "$bin/lockstep-$service" --listen "127.0.0.1:${port_of[$service]}" \
+  local flags=(--listen "127.0.0.1:${port_of[$service]}")
+  [ "$service" = migration ] && flags+=(--http-listen "127.0.0.1:$http_port")
+  LOCKSTEP_DATABASE_URL=$url setsid "$bin/lockstep-$service" "${flags[@]}" \
     >>"$local_dir/log/$service.log" 2>&1 </dev/null &
   echo $! >"$local_dir/run/$service.pid"
   # Until it has become the service, its name is still that of this script.

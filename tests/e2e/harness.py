@@ -82,18 +82,18 @@ _port_tries = itertools.count(os.getpid() % 1000)
 
 
 def free_port_base():
-    """A port that the four above it follow, all free now, and below those that the kernel hands out by itself: one of
+    """A port that the five above it follow, all free now, and below those that the kernel hands out by itself: one of
     these would soon be the end of some service's own connection. No two calls of a program get the same."""
     for attempt in itertools.islice(_port_tries, 1200):
         base = 20000 + attempt * 10 % 12000
         with contextlib.ExitStack() as stack:
             try:
-                for offset in range(1, 5):
+                for offset in range(1, 6):
                     stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
                 return base
             except OSError:
                 continue
-    raise AssertionError("no four free ports in a row")
+    raise AssertionError("no five free ports in a row")
 
 
 class Protos:
@@ -258,10 +258,17 @@ class Suite:
     def _spawn(self, name, service, env=None):
         user = "lockstep_migrator" if service == "migration" else f"{service}_app"
         with open(pathlib.Path(self.logs.name) / f"{name}.log", "ab") as log:
+            flags = ["--listen", f"127.0.0.1:{self.ports[name]}"]
+            if service == "migration":
+                flags += ["--http-listen", f"127.0.0.1:{self.http_port(name)}"]
             self.processes[name] = subprocess.Popen(
-                [BINARIES / f"lockstep-{service}", "--listen", f"127.0.0.1:{self.ports[name]}"],
+                [BINARIES / f"lockstep-{service}", *flags],
                 env=self.env(LOCKSTEP_DATABASE_URL=self.url(user), **(env or {})), stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL)
+
+    def http_port(self, name="migration"):
+        """Health and metrics of a migration process: the port after the four of its block."""
+        return self.ports[name] + 4
 
     def log(self, service):
         return (pathlib.Path(self.logs.name) / f"{service}.log").read_text(errors="replace")

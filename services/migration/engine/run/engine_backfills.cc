@@ -77,13 +77,17 @@ absl::StatusOr<RunInfo> Ask(pg::Connection& connection, std::string_view run_id,
 
 }  // namespace
 
-absl::StatusOr<std::vector<BackfillInfo>> Engine::ListBackfills(const Context& context,
-                                                                int limit) const {
-  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
-  ASSIGN_OR_RETURN(pg::Result rows, connection->Query(kBackfills, limit));
+absl::StatusOr<std::vector<BackfillInfo>> LoadBackfills(pg::Connection& connection, int limit) {
+  ASSIGN_OR_RETURN(pg::Result rows, connection.Query(kBackfills, limit));
   std::vector<BackfillInfo> backfills;
   for (const pg::Row row : rows) backfills.push_back(InfoOf(row));
   return backfills;
+}
+
+absl::StatusOr<std::vector<BackfillInfo>> Engine::ListBackfills(const Context& context,
+                                                                int limit) const {
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
+  return LoadBackfills(*connection, limit);
 }
 
 absl::StatusOr<RunInfo> Engine::ControlRun(const Context& context, std::string_view run_id,

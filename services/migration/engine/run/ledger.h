@@ -45,6 +45,9 @@ absl::StatusOr<std::vector<VerificationResult>> LoadVerificationResults(pg::Conn
                                                                         std::string_view revision,
                                                                         int limit);
 
+// Newest first.
+absl::StatusOr<std::vector<BackfillInfo>> LoadBackfills(pg::Connection& connection, int limit);
+
 // An archived script after checking its hash. `file` is "" when the ledger has none.
 // ARCHIVED_SCRIPT_DAMAGED.
 absl::StatusOr<Script> LoadArchivedScript(pg::Connection& connection, std::string_view revision,

@@ -12,5 +12,7 @@ std::string_view LedgerFunctions2();
 std::string_view LedgerFreezes();
 // Version 6: periods of leases, and when a migration service was last there.
 std::string_view LedgerLeases();
+// Version 7: what webhooks delivered, and indexes for figures about runs (ledger_webhooks.cc).
+std::string_view LedgerWebhooks();
 
 }  // namespace lockstep::migration
