@@ -13,8 +13,9 @@ using lockstep::testing::StatusIs;
 
 ServiceSpec Spec() {
   return {.database_role = "orders_app",
-          .required_revision = "r",
-          .built_for = "b",
+          .manifest = {.required_revision = "r",
+                       .uses = {{"catalog", "c", "d"}, {"orders", "r", "b"}},
+                       .footprint = {"s.outbox", "s.outbox.kind"}},
           .plumbing = {.request_results = "s.request_results",
                        .outbox = "s.outbox",
                        .inbox = "s.inbox",
