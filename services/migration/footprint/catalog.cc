@@ -92,9 +92,10 @@ class Builder {
   // A view or table made of a query; `aliases` are the names of its first columns.
   void Create(const std::string& name, QueryColumns columns, TreeNode aliases) {
     const std::vector<std::string> given = TextsIn(aliases);
-    // Behind a `*` that cannot be resolved, nobody knows which column an alias renames.
+    // Where a `*` is, nobody knows which column an alias renames.
+    if (columns.has_star && !given.empty()) columns.is_complete = false;
     for (std::size_t i = 0; i < given.size(); ++i) {
-      if (i < columns.names.size() && columns.is_complete) {
+      if (i < columns.names.size() && !columns.has_star) {
         columns.names[i] = given[i];
       } else {
         columns.names.push_back(given[i]);

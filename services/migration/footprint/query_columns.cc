@@ -44,6 +44,7 @@ void AddColumnsOf(const std::string& relation, const Catalog& catalog, QueryColu
 
 // `*` and `alias.*`.
 void AddStar(TreeNode fields, TreeNode select, const Catalog& catalog, QueryColumns& columns) {
+  columns.has_star = true;
   const Sources sources = SourcesOf(select);
   const std::string alias = fields.first()["String"]["sval"].text();
   for (const auto& [name, relation] : sources.by_alias) {

@@ -12,6 +12,7 @@ namespace lockstep::migration::footprint {
 
 struct QueryColumns {
   std::vector<std::string> names;  // in order; "" = a column whose name the parser cannot tell
+  bool has_star = false;           // some came of `*`: their order is not known
   bool is_complete = true;         // false: there are more, at places that nobody knows
 };
 

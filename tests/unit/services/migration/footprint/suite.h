@@ -17,7 +17,7 @@ inline void AddSql(const MigrationsFolder& folder, const std::string& service,
   folder.Write(at + "verify.sql", "SELECT 1 WHERE false;\n");
 }
 
-// Three revisions of orders and two of the catalog, in this order:
+// Three revisions of orders and two of the catalog:
 //   cccc01   core.platforms (id, slug), core.inbox (event_id)
 //   dddd01   transactions.orders (id, status, platform_id)
 //   dddd02   transactions.orders.notes; view transactions.order_names (id, slug)
