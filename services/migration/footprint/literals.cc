@@ -157,7 +157,7 @@ class Reader {
 
   void ReadEscape() {
     std::string& text = literals_.back().text;
-    if (Peek() == '\r') Take();
+    if (Peek() == '\r' && Peek(1) == '\n') Take();
     const char c = Take();
     if (c == '\n') {  // a line that goes on
       Mark();

@@ -30,7 +30,7 @@ inline void AddSuite(const MigrationsFolder& folder) {
   AddSql(
       folder, "orders", "dddd01", "depends_on: \"cccc01\"\n",
       "CREATE TABLE transactions.orders (id uuid PRIMARY KEY, status text, platform_id uuid);\n");
-  AddSql(folder, "orders", "dddd02", "down_revision: \"dddd01\"\n",
+  AddSql(folder, "orders", "dddd02", "down_revision: \"dddd01\"\nreferences: \"core.platforms\"\n",
          "ALTER TABLE transactions.orders ADD COLUMN notes text;\n"
          "CREATE VIEW transactions.order_names AS\n"
          "SELECT o.id, p.slug FROM transactions.orders AS o\n"
