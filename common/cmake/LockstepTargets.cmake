@@ -1,4 +1,5 @@
-# How targets are declared: lockstep_library, lockstep_binary, lockstep_test, lockstep_bench, lockstep_proto.
+# How targets are declared: lockstep_library, lockstep_binary, lockstep_test, lockstep_bench, lockstep_proto,
+# lockstep_manifest.
 # A library NAME is the target lockstep_NAME, used as lockstep::NAME. Headers are included from the repository root.
 
 # lockstep_precompile(target header): the target's files see common/precompiled/<header>.h already parsed.
@@ -124,4 +125,33 @@ function(lockstep_proto)
     add_dependencies(${archive} lockstep_proto_${dep}_archive)
     target_link_libraries(lockstep_proto_${ARG_NAME} INTERFACE lockstep::proto_${dep})
   endforeach()
+endfunction()
+
+# lockstep_manifest(SERVICE s [MINIMUM owner=revision ...])
+# Makes lockstep::s_manifest, which defines Manifest() of services/s/manifest.h: what the SQL of the service and of
+# common/ needs of every service's schemas, by the migrations folder of the moment (docs/manifests.md). A MINIMUM is for
+# what no name shows, such as data that a revision puts in order.
+function(lockstep_manifest)
+  cmake_parse_arguments(ARG "" "SERVICE" "MINIMUM" ${ARGN})
+  set(migrations "${PROJECT_SOURCE_DIR}/migrations")
+  set(folders "services/${ARG_SERVICE}" common)
+  file(GLOB_RECURSE inputs CONFIGURE_DEPENDS "${migrations}/*")
+  foreach(folder IN LISTS folders)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc" "${PROJECT_SOURCE_DIR}/${folder}/*.h")
+    list(APPEND inputs ${sources})
+  endforeach()
+  set(minimums "")
+  foreach(minimum IN LISTS ARG_MINIMUM)
+    list(APPEND minimums --minimum "${minimum}")
+  endforeach()
+  set(out "${PROJECT_BINARY_DIR}/manifests/${ARG_SERVICE}.cc")
+  file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/manifests")
+  add_custom_command(
+    OUTPUT "${out}"
+    COMMAND lockstep-footprint --service "${ARG_SERVICE}" --migrations "${migrations}" --root "${PROJECT_SOURCE_DIR}"
+            --output "${out}" ${minimums} ${folders}
+    DEPENDS lockstep-footprint ${inputs}
+    COMMENT "Reading what lockstep-${ARG_SERVICE} needs of the database"
+    VERBATIM)
+  lockstep_library(NAME ${ARG_SERVICE}_manifest SRCS "${out}" DEPS lockstep::revision_gate)
 endfunction()

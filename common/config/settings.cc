@@ -205,6 +205,10 @@ Settings::Handle Settings::Add(std::string name, std::vector<std::string>* targe
                     [target] { return internal::JoinList(*target); });
 }
 
+void Settings::AddReport(std::string name, std::string help, std::function<std::string()> text) {
+  reports_.push_back({std::move(name), std::move(help), std::move(text)});
+}
+
 absl::Status Settings::Apply(Setting& setting, std::string_view text, std::string_view source) {
   absl::Status status = setting.parse(text);
   for (const auto& check : setting.checks) {
@@ -294,6 +298,9 @@ std::vector<internal::Flag> Settings::Flags() const {
                      .help = setting->is_secret() ? "File that holds: " + help : help,
                      .is_switch = setting->kind == Kind::kBool});
   }
+  for (const Report& report : reports_) {
+    flags.push_back({.name = FlagOf(report.name), .help = report.help, .is_switch = true});
+  }
   return flags;
 }
 
@@ -303,6 +310,12 @@ absl::StatusOr<Request> Settings::Resolve(std::span<const std::string> args,
                    internal::ParseCommandLine(program_, description_, Flags(), args));
   help_ = line.help_text;
   if (line.request == Request::kHelp || line.request == Request::kVersion) return line.request;
+  for (const Report& report : reports_) {
+    const auto asked = line.values.find(FlagOf(report.name));
+    if (asked == line.values.end() || asked->second != "true") continue;
+    asked_report_ = &report;
+    return Request::kReport;
+  }
   RETURN_IF_ERROR(ApplyEnvironment(environment));
   std::string path = line.config_path;
   if (const auto variable = environment.find("LOCKSTEP_CONFIG");
@@ -338,6 +351,9 @@ std::optional<int> Settings::Load(int argc, const char* const* argv, const Envir
       break;
     case Request::kPrintConfig:
       out << Print() << std::endl;
+      break;
+    case Request::kReport:
+      out << asked_report_->text() << std::endl;
       break;
   }
   return 0;

@@ -46,10 +46,15 @@ using Environment = std::map<std::string, std::string>;
 [[nodiscard]] absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
 
 // What the command line asks for.
-enum class Request { kRun, kHelp, kVersion, kPrintConfig };
+enum class Request { kRun, kHelp, kVersion, kPrintConfig, kReport };
 
 class Settings {
   struct Setting;
+  struct Report {
+    std::string name;
+    std::string help;
+    std::function<std::string()> text;
+  };
 
  public:
   // Refines a setting that was just added.
@@ -87,13 +92,18 @@ class Settings {
   Handle Add(std::string name, std::vector<std::string>* target, std::string help);
   Handle AddSecret(std::string name, std::string* target, std::string help);
 
-  // Fills the targets. `args` without the program's name. INVALID_ARGUMENT (CONFIG_INVALID) with
+  // Registers a switch like --version: the process prints what `text` gives and exits, whether or
+  // not its settings are complete. `name` is lower snake case and unique; `help` is one sentence.
+  void AddReport(std::string name, std::string help, std::function<std::string()> text);
+
+  // Fills the targets, unless the command line asks for something that needs no settings. `args`
+  // without the program's name. INVALID_ARGUMENT (CONFIG_INVALID) with
   // one line that says which setting, from where, and why.
   [[nodiscard]] absl::StatusOr<Request> Resolve(std::span<const std::string> args,
                                                 const Environment& environment);
 
-  // For main(): resolves, answers --help, --version and --print-config on stdout, reports errors on
-  // stderr. Returns the exit code when the process should end now.
+  // For main(): resolves, answers --help, --version, --print-config and reports on stdout, reports
+  // errors on stderr. Returns the exit code when the process should end now.
   [[nodiscard]] std::optional<int> Load(int argc, const char* const* argv);
   [[nodiscard]] std::optional<int> Load(int argc, const char* const* argv,
                                         const Environment& environment, std::ostream& out,
@@ -121,6 +131,8 @@ class Settings {
   std::string program_;
   std::string description_;
   std::string help_;  // after Resolve
+  std::vector<Report> reports_;
+  const Report* asked_report_ = nullptr;  // after Resolve
   std::vector<std::unique_ptr<Setting>>
       settings_;  // In the order of registration; handles point into it.
 };

@@ -46,6 +46,16 @@ GateOptions Completed(GateOptions options) {
   return options;
 }
 
+void ToProto(const BuildManifest& manifest, pb::BuildManifest& message) {
+  for (const SchemaUse& use : manifest.uses) {
+    pb::SchemaUse& out = *message.add_uses();
+    out.set_service(use.service);
+    out.set_required_revision(use.required_revision);
+    out.set_built_for(use.built_for);
+  }
+  for (const std::string& name : manifest.footprint) message.add_footprint(name);
+}
+
 }  // namespace
 
 absl::Status NoLeaseYet() { return NoLease("it has not registered yet"); }
@@ -182,6 +192,9 @@ class RevisionGate::Impl {
     request.mutable_instance()->set_built_for(options_.built_for);
     request.mutable_instance()->set_address(options_.address);
     *request.mutable_ttl() = ToProto(options_.lease_ttl);
+    request.mutable_manifest()->set_service(options_.service);
+    request.mutable_manifest()->set_build(options_.build);
+    ToProto(options_.manifest, *request.mutable_manifest());
     pb::RegisterResponse response;
     rpc::ClientCall call(Context::WithTimeout(kCallTimeout), options_.instance_id, kCallTimeout);
     absl::Status status = rpc::FromGrpc(stub_->Register(call.context(), request, &response));

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/pg/access.h"
+#include "common/revision_gate/build_manifest.h"
 
 namespace lockstep::revision_gate {
 
@@ -27,6 +28,7 @@ struct GateOptions {
   std::string build;               // "0.1.0"
   std::string required_revision;   // oldest revision that this build works with: id or alias
   std::string built_for;           // newest revision that it was built against
+  BuildManifest manifest = {};     // what the build needs of every service's schemas
   std::string address;             // where this process serves; for `lockstep instances`
   absl::Duration lease_ttl = absl::Seconds(15);
   // Between heartbeats while all is well.

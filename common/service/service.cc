@@ -4,6 +4,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/revision_gate/instance.h"
 #include "common/revision_gate/revision_gate.h"
+#include "common/service/manifest.h"
 #include "common/status/macros.h"
 
 namespace lockstep::service {
@@ -44,6 +45,8 @@ void ServiceSettings::Bind(config::Settings& settings) {
       .Range(spec.min_pool_size, 64);
   settings.Add("prepare_statements", &prepare_statements,
                "Named prepared statements; off behind a transaction pooler.");
+  settings.AddReport("manifest", "Show what this build needs of the database, as JSON, and exit.",
+                     [this] { return ManifestJson(spec.manifest, LOCKSTEP_VERSION); });
 }
 
 Service::Service(Process& process, const ServiceSettings& settings)
@@ -84,8 +87,9 @@ int Service::Serve(const std::vector<grpc::Service*>& services, const rpc::Serve
         revision_gate::GateOptions{.migration_endpoint = settings_.endpoint_migration,
                                    .service = process_.name(),
                                    .build = LOCKSTEP_VERSION,
-                                   .required_revision = settings_.spec.required_revision,
-                                   .built_for = settings_.spec.built_for,
+                                   .required_revision = settings_.spec.manifest.required_revision,
+                                   .built_for = BuiltFor(settings_.spec.manifest, process_.name()),
+                                   .manifest = settings_.spec.manifest,
                                    .address = process_.server_options().listen,
                                    .instance_id = instance_id_,
                                    .access = access_,

@@ -25,6 +25,7 @@
 #include "common/maintenance/plumbing.h"
 #include "common/paging/page_signer.h"
 #include "common/pg/pool.h"
+#include "common/revision_gate/build_manifest.h"
 #include "common/rpc/runner.h"
 #include "common/rpc/server.h"
 #include "common/service/process.h"
@@ -40,13 +41,12 @@ struct ServiceSpec {
   std::string database_role;     // "orders_app"
   std::string replica_use = {};  // what a replica may be read for; empty: there is no such setting
   int min_pool_size = 2;
-  std::string required_revision;  // the oldest whose shape this build reads and writes
-  std::string built_for;          // the newest that it was built against
+  revision_gate::BuildManifest manifest = {};  // generated: services/<service>/manifest.h
   maintenance::PlumbingTables plumbing;
 };
 
 // --database-url-file, --read-database-url-file (only with a replica_use), --endpoint-migration,
-// --pool-size, --prepare-statements.
+// --pool-size, --prepare-statements; and --manifest, which prints the manifest and exits.
 struct ServiceSettings {
   const ServiceSpec spec;
   std::string database_url;

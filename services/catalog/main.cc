@@ -2,6 +2,7 @@
 #include "common/service/process.h"
 #include "common/service/service.h"
 #include "services/catalog/inventory_service.h"
+#include "services/catalog/manifest.h"
 #include "services/catalog/platform_service.h"
 #include "services/catalog/plumbing.h"
 #include "services/catalog/product_service.h"
@@ -11,10 +12,7 @@ namespace lockstep::catalog {
 namespace {
 
 service::ServiceSpec Spec() {
-  return {.database_role = "catalog_app",
-          .required_revision = "0b6e94d81a57",
-          .built_for = "0b6e94d81a57",
-          .plumbing = kPlumbing};
+  return {.database_role = "catalog_app", .manifest = Manifest(), .plumbing = kPlumbing};
 }
 
 int Run(service::Process& process, const service::ServiceSettings& settings) {

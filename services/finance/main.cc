@@ -3,6 +3,7 @@
 #include "common/service/service.h"
 #include "common/time/clock.h"
 #include "services/finance/expense_service.h"
+#include "services/finance/manifest.h"
 #include "services/finance/plumbing.h"
 #include "services/finance/report_service.h"
 
@@ -13,11 +14,7 @@ service::ServiceSpec Spec() {
   return {.database_role = "finance_app",
           .replica_use = "lists and reports",
           .min_pool_size = 1,
-          // Before the data step of v2.2.2 most sales are no orders yet, and reports would be
-          // wrong. A line of the orders service; finance's own tables come with v1.0.0, releases
-          // before.
-          .required_revision = "b1e7309cd542",
-          .built_for = "ad5e60c9137b",
+          .manifest = Manifest(),
           .plumbing = kPlumbing};
 }
 

@@ -12,6 +12,7 @@
 #include "services/orders/catalog_client.h"
 #include "services/orders/import_service.h"
 #include "services/orders/item_events.h"
+#include "services/orders/manifest.h"
 #include "services/orders/order_service.h"
 #include "services/orders/plumbing.h"
 
@@ -21,10 +22,7 @@ namespace {
 service::ServiceSpec Spec() {
   return {.database_role = "orders_app",
           .replica_use = "lists and sums",
-          // Before the data step there are statuses of three spellings, which no order can be read
-          // with.
-          .required_revision = "b1e7309cd542",
-          .built_for = "f93b7c05e1d8",
+          .manifest = Manifest(),
           .plumbing = kPlumbing};
 }
 

@@ -34,6 +34,7 @@ class FakeRegistry final : public pb::RegistryService::CallbackService {
           ++registrations_;
           renewed_at_ = absl::Now();
           registered_ = in.instance();
+          manifest_ = in.manifest();
           pb::RegisterResponse out;
           *out.mutable_instance() = in.instance();
           out.mutable_instance()->set_is_ready(is_applied_);
@@ -113,6 +114,10 @@ class FakeRegistry final : public pb::RegistryService::CallbackService {
     absl::MutexLock lock(&mu_);
     return registered_;
   }
+  pb::BuildManifest manifest() const {
+    absl::MutexLock lock(&mu_);
+    return manifest_;
+  }
 
  private:
   rpc::Runner& runner_;
@@ -125,6 +130,7 @@ class FakeRegistry final : public pb::RegistryService::CallbackService {
   int registrations_ ABSL_GUARDED_BY(mu_) = 0;
   int deregistrations_ ABSL_GUARDED_BY(mu_) = 0;
   pb::Instance registered_ ABSL_GUARDED_BY(mu_);
+  pb::BuildManifest manifest_ ABSL_GUARDED_BY(mu_);
 };
 
 template <typename Condition>
@@ -173,6 +179,24 @@ TEST_F(RevisionGateTest, OpensWhenTheRequiredRevisionIsApplied) {
   registry_.SetApplied(true);
 
   EXPECT_TRUE(Eventually([&] { return gate.Check().ok(); }));
+}
+
+TEST_F(RevisionGateTest, TellsWhatTheBuildNeeds) {
+  GateOptions options = Options();
+  options.manifest = {.uses = {{"catalog", "c1", "c2"}, {"orders", "o1", "o2"}},
+                      .footprint = {"core.platforms", "core.platforms.slug"}};
+  RevisionGate gate(options);
+  ASSERT_TRUE(Eventually([&] { return registry_.registrations() == 1; }));
+
+  const pb::BuildManifest manifest = registry_.manifest();
+  EXPECT_EQ(manifest.service(), "orders");
+  EXPECT_EQ(manifest.build(), "1.2.3");
+  ASSERT_EQ(manifest.uses_size(), 2);
+  EXPECT_EQ(manifest.uses(0).service(), "catalog");
+  EXPECT_EQ(manifest.uses(0).required_revision(), "c1");
+  EXPECT_EQ(manifest.uses(0).built_for(), "c2");
+  ASSERT_EQ(manifest.footprint_size(), 2);
+  EXPECT_EQ(manifest.footprint(1), "core.platforms.slug");
 }
 
 TEST_F(RevisionGateTest, RegistersAgainWhenItWasForgotten) {

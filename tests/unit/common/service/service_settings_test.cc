@@ -1,6 +1,8 @@
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "common/service/manifest.h"
 #include "common/service/service.h"
 #include "common/status/testing.h"
 #include "gtest/gtest.h"
@@ -13,8 +15,9 @@ using lockstep::testing::StatusIs;
 
 ServiceSpec Spec() {
   return {.database_role = "orders_app",
-          .required_revision = "r",
-          .built_for = "b",
+          .manifest = {.required_revision = "r",
+                       .uses = {{"catalog", "c", "d"}, {"orders", "r", "b"}},
+                       .footprint = {"s.outbox", "s.outbox.kind"}},
           .plumbing = {.request_results = "s.request_results",
                        .outbox = "s.outbox",
                        .inbox = "s.inbox",
@@ -65,6 +68,27 @@ TEST(ServiceSettings, TheSmallestPoolIsTheServicesOwn) {
 
   EXPECT_THAT(Resolve(two_needed, one), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_OK(Resolve(one_needed, one));
+}
+
+// Without a database or any other setting.
+TEST(ServiceSettings, ShowsTheManifest) {
+  ServiceSettings service(Spec());
+  config::Settings settings("lockstep-test", "A test.");
+  service.Bind(settings);
+  const char* const args[] = {"lockstep-test", "--manifest"};
+  std::ostringstream out;
+  std::ostringstream err;
+
+  EXPECT_EQ(settings.Load(2, args, {}, out, err), 0);
+
+  EXPECT_NE(out.str().find("\"required_revision\": \"r\""), std::string::npos) << out.str();
+  EXPECT_NE(out.str().find("\"s.outbox.kind\""), std::string::npos) << out.str();
+  EXPECT_EQ(err.str(), "");
+}
+
+TEST(ServiceSettings, BuiltForIsOfTheServiceItself) {
+  EXPECT_EQ(BuiltFor(Spec().manifest, "orders"), "b");
+  EXPECT_EQ(BuiltFor(Spec().manifest, "finance"), "");
 }
 
 }  // namespace
