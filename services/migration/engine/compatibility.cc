@@ -157,6 +157,7 @@ std::optional<Violation> Compatibility::AgainstContract(std::size_t build, std::
   violation.remedy = StopRemedy(in_use, "a build that was built for " + revision.id);
   if (!revision.oldest_build.empty() && in_use.manifest.service == revision.service &&
       CompareBuilds(in_use.manifest.build, revision.oldest_build).value_or(-1) < 0) {
+    violation.is_too_old = true;
     violation.why = "the revision leaves no build before " + revision.oldest_build + " working";
     violation.remedy = StopRemedy(in_use, "build " + revision.oldest_build + " or newer");
     return violation;
@@ -182,6 +183,20 @@ std::vector<Violation> Compatibility::OfContract(std::size_t position) const {
     if (violation.has_value()) found.push_back(*std::move(violation));
   }
   return found;
+}
+
+std::optional<Violation> Compatibility::OfApplied(std::size_t build,
+                                                  const RevisionSet& applied) const {
+  for (const std::size_t position : applied) {
+    const Revision& revision = graph_.at(position);
+    if (revision.phase != Phase::kContract) continue;
+    auto violation = AgainstContract(build, position, TakingsOf(revision));
+    if (!violation.has_value()) continue;
+    const bool is_certain =
+        violation->is_too_old || !violation->object.empty() || WasBuiltBefore(build, position);
+    if (is_certain) return violation;
+  }
+  return std::nullopt;
 }
 
 void Compatibility::AddExpand(std::size_t position, const Step& step,

@@ -29,13 +29,13 @@ namespace lockstep::migration {
 // A build that counts: of a live instance, or kept as a rollback candidate.
 struct BuildInUse {
   BuildManifest manifest;
-  std::string instance;                  // its id; "" = a rollback candidate
-  std::string address;                   // of the instance
-  std::optional<absl::Time> lease_ends;  // of the instance, database time
+  std::string instance = {};                  // its id; "" = a rollback candidate
+  std::string address = {};                   // of the instance
+  std::optional<absl::Time> lease_ends = {};  // of the instance, database time
   // It missed its heartbeats, though its lease still lives: a contract waits for it, an expand does
   // not.
   bool is_silent = false;
-  std::string key;  // changes whenever the instance registers again (begin_contract)
+  std::string key = {};  // changes whenever the instance registers again (begin_contract)
 
   // "orders 2.3.0 (instance orders-1 at 10.0.0.7:7102)", "orders 2.2.0 (kept as a rollback
   // candidate)"
@@ -54,6 +54,7 @@ struct Violation {
   std::string remedy;
   std::optional<absl::Time> until;  // when the instance's lease ends unless it is renewed
   bool is_gate = false;             // of a CONTRACT: a run waits for it instead of being refused
+  bool is_too_old = false;          // its build is older than the revision's oldest_build
   bool is_required = false;         // of an undo: the build requires the revision that goes
 
   // One line that names all of the above.
@@ -91,6 +92,10 @@ class Compatibility {
 
   // What keeps the gate of a CONTRACT closed; empty = open.
   std::vector<Violation> OfContract(std::size_t position) const;
+
+  // Whether an applied CONTRACT (or one that was begun) left the build not working: only what is
+  // certain. nullopt = it may serve.
+  std::optional<Violation> OfApplied(std::size_t build, const RevisionSet& applied) const;
 
   // Every intermediate state of the plan, in order: after each step of each revision. Of a plan
   // down, `undos` are the scripts that would run.

@@ -10,5 +10,7 @@ std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
 // Version 4: the table of freeze windows.
 std::string_view LedgerFreezes();
+// Builds, gates and soaks.
+std::string_view LedgerBuilds();
 
 }  // namespace lockstep::migration
