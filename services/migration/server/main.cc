@@ -30,6 +30,10 @@ int main(int argc, char** argv) {
   settings.Add("migrations_dir", &migrations_dir, "Folder of the migration definitions.");
   settings.Add("lease_ttl", &engine_options.lease_ttl,
                "A runner that does not renew its lease for this long has lost it.");
+  settings.Add("gate_wait", &engine_options.gate_wait,
+               "How long a run waits at the gate of a CONTRACT, and for its soak.");
+  settings.Add("soak", &engine_options.soak,
+               "The least time that applications go without what a CONTRACT drops before it goes.");
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
 
   auto engines = migration::Engines::Open(engine_options, migrations_dir);
