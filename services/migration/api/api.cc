@@ -66,6 +66,7 @@ absl::StatusOr<std::optional<RunInfo>> FindEarlierRun(const Context& context, co
       is_same = asked.value("archive", false) == body.archive &&
                 asked.value("allow_irreversible", false) == body.allow_irreversible &&
                 asked.value("force_freeze", "") == body.force_freeze &&
+                asked.value("force_gate", "") == body.force_gate &&
                 asked.value("plan", "") == body.plan;
     }
   }

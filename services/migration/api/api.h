@@ -65,6 +65,14 @@ class Api final {
       const Context& context, const v1::ListFreezesRequest& request);
   [[nodiscard]] absl::StatusOr<v1::LiftFreezeResponse> LiftFreeze(
       const Context& context, const v1::LiftFreezeRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListGatesResponse> ListGates(
+      const Context& context, const v1::ListGatesRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::ListBuildsResponse> ListBuilds(
+      const Context& context, const v1::ListBuildsRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::MarkBuildResponse> MarkBuild(
+      const Context& context, const v1::MarkBuildRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::UnmarkBuildResponse> UnmarkBuild(
+      const Context& context, const v1::UnmarkBuildRequest& request);
 
  private:
   Engine& engine_;
@@ -94,6 +102,7 @@ struct RunAsked {
   bool archive = false;
   bool allow_irreversible = false;
   std::string force_freeze = {};
+  std::string force_gate = {};
   std::string plan = {};  // fingerprint of the reviewed one; "" = none
 };
 // The run that an earlier request with this id started; nullopt when there is none.

@@ -290,6 +290,7 @@ v1::Instance ToProto(const Instance& instance) {
   *message.mutable_expire_time() = time::ToProto(instance.expires_at);
   message.set_is_live(instance.is_live);
   message.set_is_ready(instance.is_ready);
+  for (const SchemaUse& use : instance.uses) *message.add_uses() = ToProto(use);
   return message;
 }
 

@@ -32,6 +32,10 @@ v1::Instance ToProto(const Instance& instance);
 v1::Archive ToProto(const ArchivedData& archived);
 v1::Backfill ToProto(const BackfillInfo& backfill);
 v1::Freeze ToProto(const Freeze& freeze);
+v1::SchemaUse ToProto(const SchemaUse& use);
+v1::Gate ToProto(const GateInfo& gate);
+v1::Build ToProto(const BuildInfo& build);
+BuildManifest FromProto(const v1::BuildManifest& message);
 v1::ReviewedPlan ToProto(const ReviewedPlan& plan);
 // INVALID_ARGUMENT (PLAN_INVALID), with fields below "reviewed_plan".
 absl::StatusOr<ReviewedPlan> FromProto(const v1::ReviewedPlan& message);

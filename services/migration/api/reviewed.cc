@@ -85,6 +85,15 @@ absl::StatusOr<AskedRun> AskedOf(const v1::UpgradeRequest& request) {
   ASSIGN_OR_RETURN(asked.options.run_id, RunIdOfRequest(request.request_id()));
   asked.target = request.target();
   asked.options.force_freeze = request.force_freeze_reason();
+  asked.options.force_gate = request.force_gate_reason();
+  if (request.has_gate_wait()) {
+    const absl::Duration wait = absl::Seconds(request.gate_wait().seconds()) +
+                                absl::Nanoseconds(request.gate_wait().nanos());
+    if (wait < absl::ZeroDuration() || wait > absl::Hours(24 * 366)) {
+      return InvalidField("gate_wait", "OUT_OF_RANGE", "between 0 and 366 days");
+    }
+    asked.options.gate_wait = wait;
+  }
   ASSIGN_OR_RETURN(asked.options.cancel_blockers, FromProto(request.cancel_blockers()));
   if (request.has_reviewed_plan()) {
     RETURN_IF_ERROR(TakePlan(request.reviewed_plan(), Direction::kUp, asked));

@@ -30,6 +30,7 @@ struct GlobalOptions {
   std::string migrations_dir;
   std::string actor;
   int lease_ttl_s = 15;  // with --direct
+  int soak_s = 0;        // with --direct: the least soak of CONTRACT revisions
   bool json = false;
 };
 
@@ -41,6 +42,8 @@ struct RunRequest {
   bool archive = false;
   bool allow_irreversible = false;
   std::string force_freeze;                         // why it goes on in spite of freezes; "" = not
+  std::string force_gate;                           // why gates do not hold it; "" = they do
+  std::optional<int> gate_wait_s;                   // nullopt: the engine's own setting
   std::optional<migration::ReviewedPlan> reviewed;  // nothing but this runs
   std::vector<pb::BlockerClass> cancel_blockers;
 };
@@ -80,6 +83,11 @@ class Backend {
       const pb::ListFreezesRequest& request) = 0;
   virtual absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(
       const pb::LiftFreezeRequest& request) = 0;
+  virtual absl::StatusOr<pb::ListGatesResponse> ListGates() = 0;
+  virtual absl::StatusOr<pb::ListBuildsResponse> ListBuilds() = 0;
+  virtual absl::StatusOr<pb::MarkBuildResponse> MarkBuild(const pb::MarkBuildRequest& request) = 0;
+  virtual absl::StatusOr<pb::UnmarkBuildResponse> UnmarkBuild(
+      const pb::UnmarkBuildRequest& request) = 0;
   virtual absl::StatusOr<pb::ListInstancesResponse> ListInstances() = 0;
   virtual absl::StatusOr<bool> IsApplied(const std::string& service,
                                          const std::string& revision) = 0;

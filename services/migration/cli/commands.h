@@ -32,6 +32,7 @@ void AddLogCommands(CLI::App& app, Action& action);      // runs run logs watch
 void AddControlCommands(CLI::App& app, Action& action);  // backfills pause resume cancel rate
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
 void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
+void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|release
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile

@@ -27,6 +27,8 @@ struct RunFlags {
   bool exit_code = false;
   std::string plan_file;  // plan: written; upgrade and downgrade: read
   std::string force_freeze;
+  std::string force_gate;
+  std::optional<int> gate_wait_s;
   std::vector<std::string> cancel_blockers;
 };
 
@@ -187,6 +189,8 @@ int Run(const Session& session, const Output& output, RunFlags flags) {
   request.archive = flags.archive;
   request.allow_irreversible = flags.allow_irreversible;
   request.force_freeze = flags.force_freeze;
+  request.force_gate = flags.force_gate;
+  request.gate_wait_s = flags.gate_wait_s;
   for (const std::string& name : flags.cancel_blockers) {
     request.cancel_blockers.push_back(migration::BlockerClassOf(name));
   }
@@ -296,6 +300,19 @@ void AddReviewFlags(CLI::App* command, RunFlags& flags) {
           [](const std::string& reason) { return std::string(reason.empty() ? "say why" : ""); });
 }
 
+void AddGateFlags(CLI::App* command, RunFlags& flags) {
+  command
+      ->add_option("--force-gate", flags.force_gate,
+                   "go on in spite of closed gates, soaks and builds that break, for this reason; "
+                   "recorded")
+      ->check(
+          [](const std::string& reason) { return std::string(reason.empty() ? "say why" : ""); });
+  command
+      ->add_option("--gate-wait", flags.gate_wait_s,
+                   "seconds to wait at the gate of a CONTRACT, then exit 5 (default 600)")
+      ->check(CLI::Range(0, 366 * 86400));
+}
+
 void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
   auto* target = command->add_option("TARGET", flags.target,
                                      "head, base, a release (v2.2.2), a revision or unique prefix, "
@@ -359,6 +376,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   AddTarget(upgrade, *upgrade_flags, false);
   AddReviewFlags(upgrade, *upgrade_flags);
   AddCancelBlockers(upgrade, *upgrade_flags);
+  AddGateFlags(upgrade, *upgrade_flags);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,

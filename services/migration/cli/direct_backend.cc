@@ -137,6 +137,19 @@ class DirectBackend final : public Backend {
   absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(const pb::LiftFreezeRequest& request) override {
     return api_.LiftFreeze(context_, request);
   }
+  absl::StatusOr<pb::ListGatesResponse> ListGates() override {
+    return api_.ListGates(context_, pb::ListGatesRequest());
+  }
+  absl::StatusOr<pb::ListBuildsResponse> ListBuilds() override {
+    return api_.ListBuilds(context_, pb::ListBuildsRequest());
+  }
+  absl::StatusOr<pb::MarkBuildResponse> MarkBuild(const pb::MarkBuildRequest& request) override {
+    return api_.MarkBuild(context_, request);
+  }
+  absl::StatusOr<pb::UnmarkBuildResponse> UnmarkBuild(
+      const pb::UnmarkBuildRequest& request) override {
+    return api_.UnmarkBuild(context_, request);
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     ASSIGN_OR_RETURN(const auto instances, engine_->Instances(context_));
     pb::ListInstancesResponse response;
@@ -157,6 +170,8 @@ class DirectBackend final : public Backend {
     options.archive = request.archive;
     options.allow_irreversible = request.allow_irreversible;
     options.force_freeze = request.force_freeze;
+    options.force_gate = request.force_gate;
+    if (request.gate_wait_s.has_value()) options.gate_wait = absl::Seconds(*request.gate_wait_s);
     options.reviewed = request.reviewed;
     const google::protobuf::RepeatedField<int> classes(request.cancel_blockers.begin(),
                                                        request.cancel_blockers.end());
@@ -218,6 +233,7 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& 
   engine.admin_url = options.admin_url;
   engine.actor = options.actor;
   engine.lease_ttl = absl::Seconds(options.lease_ttl_s);
+  engine.soak = absl::Seconds(options.soak_s);
   migration::LoadOptions load;
   std::unique_ptr<migration::SessionAhead> session_ahead;
   if (use_cache) {

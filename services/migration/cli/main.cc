@@ -48,6 +48,9 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& options) {
          "--lease-ttl", options.lease_ttl_s,
          "with --direct: seconds after which a runner that died loses its lease (default 15)")
       ->check(CLI::Range(1, 3600));
+  app.add_option("--soak", options.soak_s,
+                 "with --direct: seconds that every CONTRACT soaks at least (default 0)")
+      ->check(CLI::Range(0, 90 * 86400));
   app.add_flag("--json", options.json, "one JSON document on stdout");
 }
 
@@ -80,6 +83,7 @@ int Main(int argc, char** argv) {
   AddControlCommands(app, action);
   AddArchiveCommands(app, action);
   AddFreezeCommands(app, action);
+  AddGateCommands(app, action);
   AddFleetCommands(app, action);
   AddAuthorCommands(app, action);
   AddOrderCommands(app, action);

@@ -124,6 +124,19 @@ class RemoteBackend final : public Backend {
   absl::StatusOr<pb::LiftFreezeResponse> LiftFreeze(const pb::LiftFreezeRequest& request) override {
     return Call(*migration_, &pb::MigrationService::Stub::LiftFreeze, request);
   }
+  absl::StatusOr<pb::ListGatesResponse> ListGates() override {
+    return Call(*migration_, &pb::MigrationService::Stub::ListGates, pb::ListGatesRequest());
+  }
+  absl::StatusOr<pb::ListBuildsResponse> ListBuilds() override {
+    return Call(*migration_, &pb::MigrationService::Stub::ListBuilds, pb::ListBuildsRequest());
+  }
+  absl::StatusOr<pb::MarkBuildResponse> MarkBuild(const pb::MarkBuildRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::MarkBuild, request);
+  }
+  absl::StatusOr<pb::UnmarkBuildResponse> UnmarkBuild(
+      const pb::UnmarkBuildRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::UnmarkBuild, request);
+  }
   absl::StatusOr<pb::ListInstancesResponse> ListInstances() override {
     return Call(*registry_, &pb::RegistryService::Stub::ListInstances, pb::ListInstancesRequest());
   }
@@ -242,6 +255,10 @@ class RemoteBackend final : public Backend {
       upgrade.set_target(request.target);
       upgrade.set_request_id(migration::NewUuid());
       upgrade.set_force_freeze_reason(request.force_freeze);
+      upgrade.set_force_gate_reason(request.force_gate);
+      if (request.gate_wait_s.has_value()) {
+        upgrade.mutable_gate_wait()->set_seconds(*request.gate_wait_s);
+      }
       if (request.reviewed.has_value()) {
         *upgrade.mutable_reviewed_plan() = migration::ToProto(*request.reviewed);
       }

@@ -72,7 +72,7 @@ void Members(Archive& archive, T& value) {
     archive(value.schema, value.name, value.table, value.definition);
   } else if constexpr (std::is_same_v<Plain, ScriptFacts>) {
     archive(value.tags, value.schemas, value.written, value.read, value.tables_dropped,
-            value.columns_dropped, value.rows_destroyed_in, value.concurrent_indexes,
+            value.columns_dropped, value.rows_destroyed_in, value.taken, value.concurrent_indexes,
             value.has_hidden_code);
   } else if constexpr (std::is_same_v<Plain, Script>) {
     archive(value.file, value.text, value.statements, value.lines, value.is_opaque, value.facts,
@@ -99,8 +99,8 @@ void Members(Archive& archive, T& value) {
     archive(value.rule, value.reason, value.expires);
   } else if constexpr (std::is_same_v<Plain, Revision>) {
     archive(value.id, value.aliases, value.title, value.service, value.folder, value.down_revision,
-            value.depends_on, value.created, value.phase, value.oldest_build, value.steps,
-            value.references, value.supersedes_verify, value.irreversible_reason,
+            value.depends_on, value.created, value.phase, value.oldest_build, value.soak_seconds,
+            value.steps, value.references, value.supersedes_verify, value.irreversible_reason,
             value.archive_forbidden_reason, value.destroys, value.index, value.suppressions,
             value.verify, value.guard, value.checksum);
   } else if constexpr (std::is_same_v<Plain, PendingWork>) {

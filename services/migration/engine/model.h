@@ -47,6 +47,10 @@ struct ScriptFacts {
   std::vector<std::string> tables_dropped;     // DROP TABLE, DROP MATERIALIZED VIEW
   std::vector<ColumnName> columns_dropped;     // ALTER TABLE DROP COLUMN, in order
   std::vector<std::string> rows_destroyed_in;  // targets of UPDATE, DELETE, TRUNCATE, MERGE
+  // "schema.relation" and "schema.relation.column" that a statement drops, renames, moves to
+  // another schema or gives another type: SQL that names them does not work as before. What CASCADE
+  // takes along is not among them.
+  std::vector<std::string> taken;
   std::vector<IndexBuild> concurrent_indexes;  // CREATE INDEX CONCURRENTLY, in order
   // DO, CREATE FUNCTION, CALL, or the use of a function, operator, operator class or type that is
   // not PostgreSQL's own: the lists may be incomplete.
@@ -154,6 +158,7 @@ struct Revision {
   std::string created;
   Phase phase = Phase::kExpand;
   std::string oldest_build;
+  int soak_seconds = 0;  // how long a CONTRACT waits after taking access away (soak.h)
   std::vector<Step> steps;
   std::vector<std::string> references;
   std::vector<std::string> supersedes_verify;  // ids, aliases resolved

@@ -184,6 +184,20 @@ class RevisionReader {
     if (!spec_.oldest_build().empty() && !IsBuild(spec_.oldest_build())) {
       Refuse(Line("oldest_build"), "BUILD_INVALID", "oldest_build must be MAJOR.MINOR.PATCH");
     }
+    ReadSoak();
+  }
+
+  void ReadSoak() {
+    if (!spec_.has_soak()) return;
+    constexpr std::int64_t kLongestSeconds = 90 * 86'400;
+    const std::int64_t seconds = spec_.soak().seconds();
+    if (seconds < 0 || seconds > kLongestSeconds || spec_.soak().nanos() != 0) {
+      Refuse(Line("soak"), "SOAK_INVALID", "soak must be whole seconds, at most 90 days");
+    } else if (seconds > 0 && spec_.phase() != pb::PHASE_CONTRACT) {
+      Refuse(Line("soak"), "SOAK_INVALID", "only a revision of PHASE_CONTRACT has a soak");
+    } else {
+      draft_.revision.soak_seconds = static_cast<int>(seconds);
+    }
   }
 
   // Takes over what `from` sets; `line_of` gives the line of a member.

@@ -249,6 +249,7 @@ class Walker {
         if (use.is_relation) facts_.tables_dropped.push_back(use.qualified());
       }
     }
+    CollectTaken(body);
     const TreeNode relation = body["relation"];
     const std::string table = relation["schemaname"].text() + "." + relation["relname"].text();
     if (node == "AlterTableStmt") {
@@ -261,6 +262,35 @@ class Walker {
     if (node == "IndexStmt" && body["concurrent"].IsTrue()) {
       facts_.concurrent_indexes.push_back({relation["schemaname"].text(), body["idxname"].text(),
                                            relation["relname"].text(), CanonicalIndex(body)});
+    }
+  }
+
+  // What SQL that names it no longer finds as it was.
+  void CollectTaken(TreeNode body) {
+    const std::string_view node = body.key();
+    const TreeNode relation = body["relation"];
+    const std::string table = relation["schemaname"].text() + "." + relation["relname"].text();
+    if (node == "DropStmt" &&
+        IsIn(body["removeType"].raw(), {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW",
+                                        "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE"})) {
+      for (const ObjectUse& use : statement_.uses) {
+        if (use.is_relation && !use.schema.empty()) facts_.taken.push_back(use.qualified());
+      }
+    }
+    if (relation["schemaname"].text().empty()) return;
+    const bool is_of_relation =
+        IsIn(body["renameType"].raw(), {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW",
+                                        "OBJECT_SEQUENCE", "OBJECT_FOREIGN_TABLE"});
+    if (node == "RenameStmt" && is_of_relation) facts_.taken.push_back(table);
+    if (node == "RenameStmt" && body["renameType"].raw() == "OBJECT_COLUMN") {
+      facts_.taken.push_back(table + "." + body["subname"].text());
+    }
+    if (node == "AlterObjectSchemaStmt") facts_.taken.push_back(table);
+    if (node != "AlterTableStmt") return;
+    for (TreeNode cmd = body["cmds"].first(); !cmd.empty(); cmd = cmd.next()) {
+      const TreeNode command = cmd["AlterTableCmd"];
+      if (!IsIn(command["subtype"].raw(), {"AT_DropColumn", "AT_AlterColumnType"})) continue;
+      facts_.taken.push_back(table + "." + command["name"].text());
     }
   }
 
@@ -316,6 +346,7 @@ void SummariseUses(Analysis& analysis) {
   SortUnique(facts.read);
   SortUnique(facts.tables_dropped);
   SortUnique(facts.rows_destroyed_in);
+  SortUnique(facts.taken);
 }
 
 // The order of an index key as a bit of text: what PostgreSQL leaves out because it is the default

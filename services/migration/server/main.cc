@@ -123,6 +123,10 @@ int main(int argc, char** argv) {
                "A runner that does not renew its lease for this long has lost it.");
   TellingSettings telling_settings;
   telling_settings.Bind(settings);
+  settings.Add("gate_wait", &engine_options.gate_wait,
+               "How long a run waits at the gate of a CONTRACT, and for its soak.");
+  settings.Add("soak", &engine_options.soak,
+               "The least time that applications go without what a CONTRACT drops before it goes.");
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
   if (const absl::Status status = migration::webhook::Check(telling_settings.webhook);
       !status.ok()) {

@@ -274,4 +274,28 @@ grpc::ServerUnaryReactor* MigrationService::LiftFreeze(grpc::CallbackServerConte
   return runner_.Unary(context, request, response, WithNewest(engines_, &Api::LiftFreeze));
 }
 
+grpc::ServerUnaryReactor* MigrationService::ListGates(grpc::CallbackServerContext* context,
+                                                      const v1::ListGatesRequest* request,
+                                                      v1::ListGatesResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListGates));
+}
+
+grpc::ServerUnaryReactor* MigrationService::ListBuilds(grpc::CallbackServerContext* context,
+                                                       const v1::ListBuildsRequest* request,
+                                                       v1::ListBuildsResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::ListBuilds));
+}
+
+grpc::ServerUnaryReactor* MigrationService::MarkBuild(grpc::CallbackServerContext* context,
+                                                      const v1::MarkBuildRequest* request,
+                                                      v1::MarkBuildResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::MarkBuild));
+}
+
+grpc::ServerUnaryReactor* MigrationService::UnmarkBuild(grpc::CallbackServerContext* context,
+                                                        const v1::UnmarkBuildRequest* request,
+                                                        v1::UnmarkBuildResponse* response) {
+  return runner_.Unary(context, request, response, WithNewest(engines_, &Api::UnmarkBuild));
+}
+
 }  // namespace lockstep::migration

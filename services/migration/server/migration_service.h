@@ -90,6 +90,18 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* LiftFreeze(grpc::CallbackServerContext* context,
                                        const v1::LiftFreezeRequest* request,
                                        v1::LiftFreezeResponse* response) override;
+  grpc::ServerUnaryReactor* ListGates(grpc::CallbackServerContext* context,
+                                      const v1::ListGatesRequest* request,
+                                      v1::ListGatesResponse* response) override;
+  grpc::ServerUnaryReactor* ListBuilds(grpc::CallbackServerContext* context,
+                                       const v1::ListBuildsRequest* request,
+                                       v1::ListBuildsResponse* response) override;
+  grpc::ServerUnaryReactor* MarkBuild(grpc::CallbackServerContext* context,
+                                      const v1::MarkBuildRequest* request,
+                                      v1::MarkBuildResponse* response) override;
+  grpc::ServerUnaryReactor* UnmarkBuild(grpc::CallbackServerContext* context,
+                                        const v1::UnmarkBuildRequest* request,
+                                        v1::UnmarkBuildResponse* response) override;
 
  private:
   absl::StatusOr<rpc::EventSource<v1::WatchRunResponse>> OpenWatch(

@@ -44,6 +44,7 @@ grpc::ServerUnaryReactor* RegistryService::Register(grpc::CallbackServerContext*
         options.required_revision = in.instance().required_revision();
         options.built_for = in.instance().built_for();
         options.address = in.instance().address();
+        options.manifest = FromProto(in.manifest());
         ASSIGN_OR_RETURN(options.ttl, TtlOf(in.has_ttl(), in.ttl()));
         ASSIGN_OR_RETURN(const Instance instance,
                          engines_.Look().engine->Register(call.context(), options));

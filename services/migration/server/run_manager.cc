@@ -83,6 +83,7 @@ absl::StatusOr<RunInfo> RunManager::Start(const Context& context, Direction dire
                       .archive = run.archive,
                       .allow_irreversible = run.allow_irreversible,
                       .force_freeze = run.force_freeze,
+                      .force_gate = run.force_gate,
                       .plan = run.reviewed.has_value() ? FingerprintOf(*run.reviewed) : ""}));
   if (earlier.has_value()) return *std::move(earlier);
   RETURN_IF_ERROR(AwaitIdle(context));

@@ -70,11 +70,11 @@ absl::Status Finder::Look(const Plan& plan, std::size_t item, const Graph& graph
 absl::Status Finder::LookAtInstances(const Revision& revision) {
   ASSIGN_OR_RETURN(
       pg::Result rows,
-      connection_.Query(
-          "SELECT service || ' ' || instance_id || ' (' || address || ')' AS who"
-          "  FROM migration.instances"
-          " WHERE required_revision = $1 AND expires_at > clock_timestamp() ORDER BY 1",
-          revision.id));
+      connection_.Query("SELECT service || ' ' || CASE WHEN instance_id = '' THEN build ||"
+                        "   ' (kept as a rollback candidate)' ELSE instance_id || ' (' || address "
+                        "|| ')' END AS who"
+                        "  FROM migration.requirements WHERE revision = $1 ORDER BY 1",
+                        revision.id));
   std::string who;
   for (const pg::Row row : rows) who += (who.empty() ? "" : ", ") + row.Text("who");
   if (who.empty()) return absl::OkStatus();

@@ -22,12 +22,15 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/context/context.h"
+#include "services/migration/engine/build_manifest.h"
+#include "services/migration/engine/compatibility.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/events.h"
 #include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/freeze.h"
+#include "services/migration/engine/run/gate.h"
 #include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/plan_note.h"
 #include "services/migration/engine/run/reviewed_plan.h"
@@ -51,6 +54,11 @@ struct EngineOptions {
   absl::Duration lease_wait = absl::Minutes(10);
   // How long a run waits for an administrator to run printed SQL (PRIVILEGED_STEP_PENDING).
   absl::Duration privileged_wait = absl::Minutes(10);
+  // How long a run waits at the gate of a CONTRACT before it gives up (GATE_CLOSED, exit class
+  // blocked); the next run goes on waiting, and with its soak.
+  absl::Duration gate_wait = absl::Minutes(10);
+  // The least soak of every CONTRACT that takes something away; a revision may declare more.
+  absl::Duration soak = absl::ZeroDuration();
   // How long `--archive` keeps what an undo would have destroyed.
   absl::Duration archive_retention = absl::Hours(24 * 90);
   // Verify queries end after this.
@@ -170,8 +178,8 @@ struct VerificationResult {
 
 // What stands against a plan.
 struct Blocker {
-  std::string kind;  // guard, instance, irreversible, archive_forbidden, archive_impossible (of a
-                     // run), privileged, lock
+  std::string kind;  // guard, gate, instance, irreversible, archive_forbidden, archive_impossible
+                     // (of a run), privileged, lock
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;
@@ -195,6 +203,11 @@ struct RunOptions {
   bool verify = true;              // check verifications of what was touched, at the end
   bool record_when_empty = false;  // also a run with nothing to do gets its line in the ledger
   std::string force_freeze = {};   // why it goes on in spite of freeze windows; "" = they hold it
+  // Upgrade: why CONTRACT revisions run in spite of closed gates and without a soak, and others in
+  // spite of builds that they break; "" = they wait, or the run is refused.
+  std::string force_gate = {};
+  // Instead of EngineOptions::gate_wait.
+  std::optional<absl::Duration> gate_wait = {};
   std::optional<ReviewedPlan> reviewed = {};  // nothing but this runs (PLAN_CHANGED)
   // Whoever is of one of these kinds and holds what a step needs for longer than its lock timeout
   // is broken off, once each; an event says so, or that the migrator may not. Others are waited
@@ -280,8 +293,9 @@ struct Instance {
   absl::Time registered_at;
   absl::Time heartbeat_at;
   absl::Time expires_at;
-  bool is_live = false;
-  bool is_ready = false;  // required_revision is applied completely
+  bool is_live = false;              // its lease lives, and was given in this database cluster
+  bool is_ready = false;             // every revision that it requires is applied completely
+  std::vector<SchemaUse> uses = {};  // what its build declares, by service
 };
 
 struct RegisterOptions {
@@ -292,6 +306,9 @@ struct RegisterOptions {
   std::string built_for = {};
   std::string address = {};
   absl::Duration ttl = absl::Seconds(15);
+  // Of its build; service and build are those above. Revisions may be ids or aliases. What it
+  // leaves out about the service's own schemas is taken from above.
+  BuildManifest manifest = {};
 };
 
 // A revision that somebody waits for.
@@ -366,12 +383,12 @@ class Engine {
   // Applies what is missing of `target`. A cancelled context stops before the next step and cancels
   // the running one. Reasons: LEASE_HELD, LEASE_LOST, STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED,
   // EXPECTATION_FAILED, VERIFICATION_FAILED (the steps stay applied), PRIVILEGED_STEP_PENDING,
-  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED; of everything that takes the lease
-  // RUNNER_ON_REPLICA and RUNNER_BEHIND_POOLER.
+  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED, INCOMPATIBLE_BUILD, GATE_CLOSED; of everything
+  // that takes the lease RUNNER_ON_REPLICA and RUNNER_BEHIND_POOLER.
   [[nodiscard]] absl::StatusOr<RunReport> Upgrade(const Context& context, std::string_view target,
                                                   const RunOptions& run, EventSink& sink);
   // Undoes what `target` has not. Further reasons: GUARD_REFUSED, IRREVERSIBLE, ARCHIVE_FORBIDDEN,
-  // ARCHIVE_IMPOSSIBLE, REQUIRED_BY_INSTANCE, ARCHIVED_SCRIPT_DAMAGED.
+  // ARCHIVE_IMPOSSIBLE, REQUIRED_BY_INSTANCE, INCOMPATIBLE_BUILD, ARCHIVED_SCRIPT_DAMAGED.
   [[nodiscard]] absl::StatusOr<RunReport> Downgrade(const Context& context, std::string_view target,
                                                     const RunOptions& run, EventSink& sink);
   // Records `target` as what is applied, without running anything.
@@ -407,6 +424,20 @@ class Engine {
   [[nodiscard]] absl::StatusOr<std::vector<Freeze>> ListFreezes(const Context& context, int limit,
                                                                 std::string_view before = "") const;
   [[nodiscard]] absl::StatusOr<Freeze> LiftFreeze(const Context& context, std::string_view id);
+  // The CONTRACT revisions that are not applied, in order, and what keeps their gates closed.
+  [[nodiscard]] absl::StatusOr<std::vector<GateInfo>> ListGates(const Context& context) const;
+  // Builds that registered, by service and build.
+  [[nodiscard]] absl::StatusOr<std::vector<BuildInfo>> ListBuilds(const Context& context) const;
+  // Keeps a build as a way back (a reason), or releases it ("" ): while it is kept, plans are
+  // checked against it as if it ran. NOT_FOUND (BUILD_UNKNOWN) unless an instance of it registered;
+  // INVALID_ARGUMENT (REASON_REQUIRED, REASON_TOO_LONG).
+  [[nodiscard]] absl::StatusOr<BuildInfo> KeepBuild(const Context& context,
+                                                    std::string_view service,
+                                                    std::string_view build,
+                                                    std::string_view reason);
+  [[nodiscard]] absl::StatusOr<BuildInfo> ReleaseBuild(const Context& context,
+                                                       std::string_view service,
+                                                       std::string_view build);
   // Drops archives past their expiry; returns how many.
   [[nodiscard]] absl::StatusOr<int> PurgeArchives(const Context& context);
 
@@ -417,6 +448,8 @@ class Engine {
                                                             const ScriptOptions& script) const;
 
   // --- registry ---
+  // Register: FAILED_PRECONDITION (BUILD_RETIRED) when an applied CONTRACT left the build not
+  // working; INVALID_ARGUMENT (MANIFEST_INVALID).
   // Both return the instance with is_ready filled. Register again after a heartbeat says NOT_FOUND
   // (INSTANCE_UNKNOWN).
   [[nodiscard]] absl::StatusOr<Instance> Register(const Context& context,

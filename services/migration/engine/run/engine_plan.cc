@@ -3,8 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/build_ledger.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
@@ -62,6 +64,16 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     ASSIGN_OR_RETURN(const auto found,
                      FindDowngradeBlockers(*connection, graph_, state, report.plan, RunOptions{}));
     for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
+  }
+  std::vector<Violation> violations;
+  const absl::Status checked = CheckBuilds(*connection, graph_, report.plan, violations);
+  if (!checked.ok() && ReasonOf(checked) != "INCOMPATIBLE_BUILD") return checked;
+  for (const Violation& violation : violations) {
+    if (violation.is_required) continue;  // told above
+    report.blockers.push_back({.kind = violation.is_gate ? "gate" : "instance",
+                               .revision = violation.revision,
+                               .what = violation.text(),
+                               .count = 1});
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
   report.notes = FindNotes(*connection, there, coming);

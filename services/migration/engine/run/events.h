@@ -17,8 +17,9 @@ struct RunEvent {
   absl::Time at;
   // run_started, run_finished, waiting_for_lease, lease_taken_over, step_started, step_finished,
   // step_failed, step_blocked, step_unblocked, step_retried, blocker_cancelled, revision_finished,
-  // expectation, privileged_sql, freeze_forced, index_resumed, leftover_cleared, archived,
-  // archive_purged, archive_restored, guard_rehearsed, guard_silent, verification,
+  // expectation, privileged_sql, freeze_forced, gate_waiting, gate_opened,
+  // gate_forced, soak_started, soak_restarted, soak_ended, index_resumed, leftover_cleared,
+  // archived, archive_purged, archive_restored, guard_rehearsed, guard_silent, verification,
   // verification_skipped, run_paused, run_resumed, backfill_started, backfill_progress,
   // backfill_held, backfill_paused, backfill_resumed, backfill_restarted, backfill_verified,
   // warning, predecessor_interrupted, predecessor_unverified; recovered, in the log of a run that

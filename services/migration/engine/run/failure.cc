@@ -23,6 +23,8 @@ constexpr std::array kReasons = {
     ReasonClass{"LEASE_HELD", ExitClass::kBlocked},
     ReasonClass{"RUN_IN_PROGRESS", ExitClass::kBlocked},
     ReasonClass{"FROZEN", ExitClass::kBlocked},
+    ReasonClass{"GATE_CLOSED", ExitClass::kBlocked},
+    ReasonClass{"INCOMPATIBLE_BUILD", ExitClass::kBlocked},
     ReasonClass{"PLAN_CHANGED", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},

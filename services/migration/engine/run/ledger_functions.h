@@ -14,5 +14,7 @@ std::string_view LedgerFreezes();
 std::string_view LedgerLeases();
 // Version 7: what webhooks delivered, and indexes for figures about runs (ledger_webhooks.cc).
 std::string_view LedgerWebhooks();
+// Version 8: builds, gates and soaks.
+std::string_view LedgerBuilds();
 
 }  // namespace lockstep::migration

@@ -23,6 +23,7 @@ inline constexpr char kTamperedState[] = "LST01";
 inline constexpr char kCheckUnsureState[] =
     "LST02";  // the cheap check cannot tell: run the step with the full one
 inline constexpr char kRequiredByInstanceState[] = "LSI01";
+inline constexpr char kGateChangedState[] = "LSC01";
 inline constexpr char kHeadsDifferState[] = "LSH01";
 inline constexpr char kExpectationFailedState[] = "LSE01";
 inline constexpr char kVerificationFailedState[] = "LSV01";

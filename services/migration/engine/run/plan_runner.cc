@@ -11,13 +11,16 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/backfill/backfill_step.h"
+#include "services/migration/engine/run/build_ledger.h"
 #include "services/migration/engine/run/concurrent_step.h"
+#include "services/migration/engine/run/contract_gate.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/run_verification.h"
+#include "services/migration/engine/run/soak.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 
@@ -110,6 +113,8 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   }
   if (session.connection.is_lost()) return status;
   session.in_flight.reset();
+  // Nothing failed: the gate is looked at again.
+  if (ReasonOf(status) == "GATE_CHANGED") return status;
   if (!status.ok()) {
     // What the person needs to know is why the step failed, not that the ledger could not be told.
     if (ReasonOf(status) != "LEASE_LOST") RecordFailure(session, task, status).IgnoreError();
@@ -144,6 +149,16 @@ bool WasBegun(const AppliedState& state, const Revision& revision, int ordinal) 
   const auto applied = state.revisions.find(revision.id);
   return applied != state.revisions.end() &&
          std::ranges::find(applied->second.begun, ordinal) != applied->second.begun.end();
+}
+
+// A step of a CONTRACT waits at its revision's gate first, and again when somebody came meanwhile.
+absl::Status RunUpStep(RunSession& session, ContractGate& gate, StepTask& task, RunReport& report) {
+  while (true) {
+    RETURN_IF_ERROR(gate.Await(task));
+    const absl::Status status = RunStep(session, task, {}, report);
+    if (ReasonOf(status) != "GATE_CHANGED") return status;
+    gate.Close();
+  }
 }
 
 // What a step left that was begun outside of a transaction and never done.
@@ -244,6 +259,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayBegin(session));
+  session.force_gate = run.force_gate;
+  RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
@@ -252,19 +269,20 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
+    ContractGate gate(session, item.position, run.gate_wait.value_or(session.options.gate_wait));
     for (const std::size_t index : item.steps) {
       const Step& step = revision.steps[index];
-      const StepTask task{.revision = revision,
-                          .step = step,
-                          .direction = Direction::kUp,
-                          .script = step.up,
-                          .is_last = index == item.steps.back(),
-                          .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
+      StepTask task{.revision = revision,
+                    .step = step,
+                    .direction = Direction::kUp,
+                    .script = step.up,
+                    .is_last = index == item.steps.back(),
+                    .is_half_undone = IsHalfUndone(state, revision, step.ordinal)};
       if (step.kind != StepKind::kBackfill && WasBegun(state, revision, step.ordinal)) {
         // Its file said something else when it was begun.
         RETURN_IF_ERROR(ClearBegunBackfill(session, task));
       }
-      RETURN_IF_ERROR(RunStep(session, task, {}, report));
+      RETURN_IF_ERROR(RunUpStep(session, gate, task, report));
       touched.Add(revision, step.up);
     }
     if (item.steps.empty()) RETURN_IF_ERROR(CompleteRevision(session, revision));
@@ -293,6 +311,8 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   }
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
+  RETURN_IF_ERROR(MayChangeBuilds(session, plan));
+  RETURN_IF_ERROR(BreakOffSoaks(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));

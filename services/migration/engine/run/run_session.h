@@ -47,6 +47,8 @@ struct RunSession {
   std::optional<InFlight> in_flight = std::nullopt;
   // Why the run goes on in spite of freeze windows; "" = they hold it (freeze_ledger.h).
   std::string force_freeze = {};
+  // Why it goes on in spite of gates and incompatible builds; "" = it waits (contract_gate.h).
+  std::string force_gate = {};
   std::set<std::string> forced_freezes = {};  // ids of those that it has told
   absl::Time freezes_asked_at = absl::InfinitePast();
   // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
@@ -75,6 +77,8 @@ struct StepTask {
   // Its undo was begun outside of a transaction and is not finished: the step is recorded as done,
   // but only the catalog knows what is left of it.
   bool is_half_undone = false;
+  // What is asked at the start of the step's transaction, in the engine's own role.
+  std::string ask_first = {};
   Happening Event(std::string kind, std::string message) const;
   // What the log says once the step is done: step_finished, and revision_finished after the last
   // step up.

@@ -161,12 +161,14 @@ std::string SameScriptsSql(const Graph& graph, const Plan& plan) {
 std::string NoInstancesSql(const Graph& graph, const Plan& plan) {
   std::vector<std::string> ids;
   for (const PlanItem& item : plan.items) ids.push_back(graph.at(item.position).id);
-  return RaiseIfAnyScript(kRequiredByInstanceState,
-                          "SELECT required_revision || ' by ' || service || ' ' || instance_id || "
-                          "' (' || address || ')' FROM migration.instances"
-                          " WHERE required_revision = ANY (" +
-                              TextArraySql(ids) + ") AND expires_at > clock_timestamp() ORDER BY 1",
-                          "revisions are required by running instances: ");
+  return RaiseIfAnyScript(
+      kRequiredByInstanceState,
+      "SELECT revision || ' by ' || service || ' ' || CASE WHEN instance_id = ''"
+      " THEN build || ' (kept as a rollback candidate)'"
+      " ELSE instance_id || ' (' || address || ')' END"
+      " FROM migration.requirements WHERE revision = ANY (" +
+          TextArraySql(ids) + ") ORDER BY 1",
+      "revisions are required by running instances: ");
 }
 
 }  // namespace

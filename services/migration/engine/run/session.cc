@@ -144,6 +144,9 @@ absl::Status TranslateLedgerError(const absl::Status& status) {
   if (state == kRequiredByInstanceState) {
     return Error(absl::StatusCode::kFailedPrecondition, "REQUIRED_BY_INSTANCE", text);
   }
+  if (state == kGateChangedState) {
+    return Error(absl::StatusCode::kAborted, "GATE_CHANGED", text);
+  }
   return status;
 }
 

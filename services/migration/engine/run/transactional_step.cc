@@ -44,8 +44,8 @@ class Attempt {
 
   // Whether one message will do.
   bool is_plain() const {
-    return !prepare_ && task_.direction == Direction::kUp && task_.step.expect.empty() &&
-           HidesNothing(task_.script, boundary_);
+    return !prepare_ && task_.ask_first.empty() && task_.direction == Direction::kUp &&
+           task_.step.expect.empty() && HidesNothing(task_.script, boundary_);
   }
 
   absl::Status RunAsOneMessage();
@@ -125,7 +125,7 @@ absl::Status Attempt::RunInParts() {
   Killpoint("step_before_begin");
   std::string begin = BeginSql(session_.sql, limits_);
   if (task_.direction == Direction::kDown) begin += BeginUndoSql(task_.revision);
-  begin += EnterRoleSql(role_);
+  begin += task_.ask_first + EnterRoleSql(role_);
   auto begun = Send(begin);
   if (!begun.ok()) return TranslateLedgerError(begun.status());
   Killpoint("step_fenced");
