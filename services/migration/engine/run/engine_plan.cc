@@ -10,6 +10,7 @@
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -65,6 +66,7 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
   report.notes = FindNotes(*connection, there, coming);
+  if (direction == Direction::kUp) AddRestorePointNote(*connection, coming, report.notes);
   return report;
 }
 

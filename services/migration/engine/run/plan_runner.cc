@@ -17,6 +17,7 @@
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
@@ -96,6 +97,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   Killpoint("step_begin");
   RETURN_IF_ERROR(AwaitResumption(session));
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(MarkRestorePoint(session, task));
   session.in_flight = InFlight{.text = task.text()};
   if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
