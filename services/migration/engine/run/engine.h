@@ -101,7 +101,7 @@ struct LeaseInfo {
 
 struct RunInfo {
   std::string id;
-  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge
+  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge, backup
   std::string target;  // as it was given
   RunState state = RunState::kWaiting;
   std::string actor;

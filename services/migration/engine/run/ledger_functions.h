@@ -10,5 +10,7 @@ std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
 // Version 4: the table of freeze windows.
 std::string_view LedgerFreezes();
+// Version 6: the table of backups.
+std::string_view LedgerBackups();
 
 }  // namespace lockstep::migration
