@@ -76,6 +76,12 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Start(const ChildOptions& options)
   if (child->pid_ == 0) {
     // Other threads may hold any lock: only system calls from here on.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    // Ctrl-C at a terminal is for the parent, which then decides; what the parent blocks is its
+    // own.
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     if (getppid() != parent) _exit(kNotExecuted);
     dup2(options.has_input ? in[0] : null, STDIN_FILENO);
     dup2(options.has_output ? out[1] : null, STDOUT_FILENO);

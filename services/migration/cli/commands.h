@@ -31,6 +31,7 @@ void AddRunCommands(CLI::App& app,
 void AddLogCommands(CLI::App& app, Action& action);      // runs run logs watch
 void AddControlCommands(CLI::App& app, Action& action);  // backfills pause resume cancel rate
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
+void AddBackupCommands(CLI::App& app, Action& action);   // backup backups restore
 void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
@@ -39,6 +40,10 @@ void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, 
 // "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
 // it, and the option that takes a TARGET removes it again.
 inline constexpr std::string_view kRelativeEscape = "relative:";
+
+// Makes a backup with --direct and tells where it is on stderr; "" = the default name. For
+// `upgrade --backup`. BACKUP_NEEDS_DIRECT, and those of TakeBackup().
+absl::Status BackUpFirst(const Session& session, const Output& output, const std::string& file);
 
 // Reports `status` and returns its exit code; 0 for OK.
 int Finish(const absl::Status& status, const Output& output);

@@ -79,6 +79,7 @@ int Main(int argc, char** argv) {
   AddLogCommands(app, action);
   AddControlCommands(app, action);
   AddArchiveCommands(app, action);
+  AddBackupCommands(app, action);
   AddFreezeCommands(app, action);
   AddFleetCommands(app, action);
   AddAuthorCommands(app, action);
