@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,12 @@ void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, 
 // it, and the option that takes a TARGET removes it again.
 inline constexpr std::string_view kRelativeEscape = "relative:";
 
-// Makes a backup with --direct and tells where it is on stderr; "" = the default name. For
-// `upgrade --backup`. BACKUP_NEEDS_DIRECT, and those of TakeBackup().
-absl::Status BackUpFirst(const Session& session, const Output& output, const std::string& file);
+// Before an upgrade to `target` that has something to do: makes a backup with --direct and tells
+// where it is on stderr; "" = the default name. BACKUP_NEEDS_DIRECT, and those of TakeBackup().
+absl::Status BackUpFirst(const Session& session, const Output& output, Backend& backend,
+                         const std::string& target, const std::string& file);
+// --backup [FILE]. `file` must outlive the parsing.
+void AddBackupFlag(CLI::App* upgrade, std::optional<std::string>& file);
 
 // Reports `status` and returns its exit code; 0 for OK.
 int Finish(const absl::Status& status, const Output& output);

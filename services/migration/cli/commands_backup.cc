@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -186,10 +187,28 @@ int Restore(const Session& session, const Output& output,
 
 }  // namespace
 
-absl::Status BackUpFirst(const Session& session, const Output& output, const std::string& file) {
+absl::Status BackUpFirst(const Session& session, const Output& output, Backend& backend,
+                         const std::string& target, const std::string& file) {
+  pb::PlanRequest request;
+  request.set_target(target);
+  request.set_direction(pb::DIRECTION_UP);
+  ASSIGN_OR_RETURN(const pb::PlanResponse plan, backend.Plan(request));
+  if (plan.revisions().empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const BackupInfo made, Take(session, output, file));
   output.Progress("backed up to " + made.file + ", sha256 " + made.sha256);
   return absl::OkStatus();
+}
+
+void AddBackupFlag(CLI::App* upgrade, std::optional<std::string>& file) {
+  upgrade
+      ->add_option_function<std::vector<std::string>>(
+          "--backup",
+          [&file](const std::vector<std::string>& given) {
+            file = given.empty() ? std::string() : given.front();
+          },
+          "first back up to this file (or one named for database and time), and stop if that "
+          "fails; with --direct; TARGET goes in front of it")
+      ->expected(0, 1);
 }
 
 void AddBackupCommands(CLI::App& app, Action& action) {

@@ -1,6 +1,7 @@
 // Changing the database: plan, upgrade, downgrade, stamp, verify, amend.
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -28,8 +29,7 @@ struct RunFlags {
   std::string plan_file;  // plan: written; upgrade and downgrade: read
   std::string force_freeze;
   std::vector<std::string> cancel_blockers;
-  bool backs_up = false;
-  std::string backup_file;  // "" = the default name
+  std::optional<std::string> backup;  // file of a backup to take first; "" = the default name
 };
 
 void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
@@ -171,17 +171,6 @@ absl::Status TakePlan(RunFlags& flags, RunRequest& request) {
   return absl::OkStatus();
 }
 
-// Before an upgrade that has something to do.
-absl::Status BackUpUnlessDone(const Session& session, const Output& output, Backend& backend,
-                              const RunFlags& flags) {
-  pb::PlanRequest request;
-  request.set_target(flags.target);
-  request.set_direction(pb::DIRECTION_UP);
-  ASSIGN_OR_RETURN(const pb::PlanResponse plan, backend.Plan(request));
-  if (plan.revisions().empty()) return absl::OkStatus();
-  return BackUpFirst(session, output, flags.backup_file);
-}
-
 int Run(const Session& session, const Output& output, RunFlags flags) {
   RunRequest request;
   const absl::Status taken = TakePlan(flags, request);
@@ -195,8 +184,8 @@ int Run(const Session& session, const Output& output, RunFlags flags) {
   auto backend = session.Connect(/*use_cache=*/!flags.down && !request.reviewed.has_value());
   if (!backend.ok()) return Finish(backend.status(), output);
   ShowWarnings((*backend)->Warnings(), output);
-  if (flags.backs_up) {
-    const absl::Status kept = BackUpUnlessDone(session, output, **backend, flags);
+  if (flags.backup.has_value()) {
+    const absl::Status kept = BackUpFirst(session, output, **backend, flags.target, *flags.backup);
     if (!kept.ok()) return Finish(kept, output);
   }
   request.direction = flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP;
@@ -339,18 +328,6 @@ void AddAmend(CLI::App& app, Action& action) {
   });
 }
 
-void AddBackup(CLI::App* upgrade, const std::shared_ptr<RunFlags>& flags) {
-  auto* backup = upgrade->add_option_function<std::vector<std::string>>(
-      "--backup",
-      [flags](const std::vector<std::string>& file) {
-        flags->backs_up = true;
-        if (!file.empty()) flags->backup_file = file.front();
-      },
-      "first back up the database to this file (or one named for it), and stop if that fails; "
-      "with --direct");
-  backup->expected(0, 1);
-}
-
 void AddCancelBlockers(CLI::App* command, RunFlags& flags) {
   command
       ->add_option("--cancel-blockers", flags.cancel_blockers,
@@ -388,7 +365,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   AddTarget(upgrade, *upgrade_flags, false);
   AddReviewFlags(upgrade, *upgrade_flags);
   AddCancelBlockers(upgrade, *upgrade_flags);
-  AddBackup(upgrade, upgrade_flags);
+  AddBackupFlag(upgrade, upgrade_flags->backup);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,
