@@ -170,7 +170,7 @@ struct VerificationResult {
 // What stands against a plan.
 struct Blocker {
   std::string kind;  // guard, instance, irreversible, archive_forbidden, archive_impossible (of a
-                     // run), privileged, lock
+                     // run), privileged, lock, dependent
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;

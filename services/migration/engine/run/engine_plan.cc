@@ -5,6 +5,7 @@
 
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
@@ -66,7 +67,15 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
   report.notes = FindNotes(*connection, there, coming);
-  if (direction == Direction::kUp) AddRestorePointNote(*connection, coming, report.notes);
+  AddForeignLockNotes(coming, report.notes);
+  if (direction == Direction::kUp) {
+    AddRestorePointNote(*connection, coming, report.notes);
+    ASSIGN_OR_RETURN(const auto dependents, FindForeignDependents(*connection, coming));
+    for (const ForeignDependent& each : dependents) {
+      report.blockers.push_back(
+          {.kind = "dependent", .revision = each.revision, .what = each.text(), .count = 1});
+    }
+  }
   return report;
 }
 

@@ -30,6 +30,8 @@ constexpr std::array kReasons = {
     ReasonClass{"REQUIRED_BY_INSTANCE", ExitClass::kBlocked},
     ReasonClass{"ARCHIVE_FORBIDDEN", ExitClass::kBlocked},
     ReasonClass{"ARCHIVE_IMPOSSIBLE", ExitClass::kBlocked},
+    ReasonClass{"CROSS_OWNER_DROP", ExitClass::kBlocked},
+    ReasonClass{"DROP_BLOCKED", ExitClass::kBlocked},
     ReasonClass{"DATABASE_NOT_EMPTY", ExitClass::kBlocked},
     ReasonClass{"FOREIGN_DEPENDENTS", ExitClass::kBlocked},
     ReasonClass{"PRIVILEGED_STEP_PENDING", ExitClass::kInProgress},

@@ -12,6 +12,7 @@
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
+#include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
@@ -246,11 +247,13 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayBegin(session));
+  const std::vector<ComingStep> all = ComingUp(session.graph, plan);
+  RETURN_IF_ERROR(MayDrop(session.connection, all));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
-  EmitNotes(session, ComingUp(session.graph, plan));
+  EmitNotes(session, all);
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
@@ -266,6 +269,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
         // Its file said something else when it was begun.
         RETURN_IF_ERROR(ClearBegunBackfill(session, task));
       }
+      // Somebody may have made a view meanwhile.
+      RETURN_IF_ERROR(MayDrop(session.connection, {{&revision, &step, &step.up}}));
       RETURN_IF_ERROR(RunStep(session, task, {}, report));
       touched.Add(revision, step.up);
     }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/pg/connection.h"
 #include "gmock/gmock.h"
 #include "services/migration/engine/run/backup/backup.h"
 #include "services/migration/engine/run/backup/backup_file.h"
