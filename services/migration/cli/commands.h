@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,7 @@ void AddRunCommands(CLI::App& app,
 void AddLogCommands(CLI::App& app, Action& action);      // runs run logs watch
 void AddControlCommands(CLI::App& app, Action& action);  // backfills pause resume cancel rate
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
+void AddBackupCommands(CLI::App& app, Action& action);   // backup backups restore
 void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|release
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
@@ -40,6 +42,13 @@ void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, 
 // "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
 // it, and the option that takes a TARGET removes it again.
 inline constexpr std::string_view kRelativeEscape = "relative:";
+
+// Before an upgrade to `target` that has something to do: makes a backup with --direct and tells
+// where it is on stderr; "" = the default name. BACKUP_NEEDS_DIRECT, and those of TakeBackup().
+absl::Status BackUpFirst(const Session& session, const Output& output, Backend& backend,
+                         const std::string& target, const std::string& file);
+// --backup [FILE]. `file` must outlive the parsing.
+void AddBackupFlag(CLI::App* upgrade, std::optional<std::string>& file);
 
 // Reports `status` and returns its exit code; 0 for OK.
 int Finish(const absl::Status& status, const Output& output);

@@ -1,6 +1,7 @@
 // Changing the database: plan, upgrade, downgrade, stamp, verify, amend.
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -30,6 +31,7 @@ struct RunFlags {
   std::string force_gate;
   std::optional<int> gate_wait_s;
   std::vector<std::string> cancel_blockers;
+  std::optional<std::string> backup;  // file of a backup to take first; "" = the default name
 };
 
 void ShowWarnings(const std::vector<std::string>& warnings, const Output& output) {
@@ -184,6 +186,10 @@ int Run(const Session& session, const Output& output, RunFlags flags) {
   auto backend = session.Connect(/*use_cache=*/!flags.down && !request.reviewed.has_value());
   if (!backend.ok()) return Finish(backend.status(), output);
   ShowWarnings((*backend)->Warnings(), output);
+  if (flags.backup.has_value()) {
+    const absl::Status kept = BackUpFirst(session, output, **backend, flags.target, *flags.backup);
+    if (!kept.ok()) return Finish(kept, output);
+  }
   request.direction = flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP;
   request.target = flags.target;
   request.archive = flags.archive;
@@ -377,6 +383,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   AddReviewFlags(upgrade, *upgrade_flags);
   AddCancelBlockers(upgrade, *upgrade_flags);
   AddGateFlags(upgrade, *upgrade_flags);
+  AddBackupFlag(upgrade, upgrade_flags->backup);
   upgrade->add_flag("--sql", upgrade_flags->with_sql,
                     "print the script instead; needs no database");
   upgrade->add_option("--from", upgrade_flags->from,

@@ -82,6 +82,7 @@ int Main(int argc, char** argv) {
   AddLogCommands(app, action);
   AddControlCommands(app, action);
   AddArchiveCommands(app, action);
+  AddBackupCommands(app, action);
   AddFreezeCommands(app, action);
   AddGateCommands(app, action);
   AddFleetCommands(app, action);

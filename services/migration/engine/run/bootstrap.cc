@@ -119,6 +119,15 @@ absl::Status Bootstrapper::EnsureSchemas() {
   RETURN_IF_ERROR(ensure_schema(kLedgerSchema, kMigratorRole));
   ASSIGN_OR_RETURN(pg::Result database, connection_.Query("SELECT current_database() AS name"));
   const std::string name = database[0].Text("name");
+  // Before contract steps a run names a restore point. A provider may keep that to itself.
+  const absl::Status marks = Ensure(
+      "has_function_privilege(" + QuoteLiteral(kMigratorRole) +
+          ", 'pg_create_restore_point(text)', 'EXECUTE')",
+      std::string("GRANT EXECUTE ON FUNCTION pg_create_restore_point(text) TO ") + kMigratorRole,
+      "let the migrator write restore points");
+  if (!marks.ok()) {
+    report_.done.push_back("could not let the migrator write restore points: " + MessageOf(marks));
+  }
   // Archives of `downgrade --archive` live in schemas of their own.
   RETURN_IF_ERROR(Ensure(
       "has_database_privilege(" + QuoteLiteral(kMigratorRole) + ", current_database(), 'CREATE')",

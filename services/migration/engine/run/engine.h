@@ -110,7 +110,7 @@ struct LeaseInfo {
 
 struct RunInfo {
   std::string id;
-  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge
+  std::string kind;    // upgrade, downgrade, stamp, verify, amend, restore, purge, backup
   std::string target;  // as it was given
   RunState state = RunState::kWaiting;
   std::string actor;
@@ -179,7 +179,7 @@ struct VerificationResult {
 // What stands against a plan.
 struct Blocker {
   std::string kind;  // guard, gate, instance, irreversible, archive_forbidden, archive_impossible
-                     // (of a run), privileged, lock
+                     // (of a run), privileged, lock, dependent
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;

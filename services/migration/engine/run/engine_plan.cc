@@ -7,11 +7,13 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/build_ledger.h"
+#include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -77,6 +79,15 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
   report.notes = FindNotes(*connection, there, coming);
+  AddForeignLockNotes(coming, report.notes);
+  if (direction == Direction::kUp) {
+    AddRestorePointNote(*connection, coming, report.notes);
+    ASSIGN_OR_RETURN(const auto dependents, FindForeignDependents(*connection, coming));
+    for (const ForeignDependent& each : dependents) {
+      report.blockers.push_back(
+          {.kind = "dependent", .revision = each.revision, .what = each.text(), .count = 1});
+    }
+  }
   return report;
 }
 

@@ -16,5 +16,7 @@ std::string_view LedgerLeases();
 std::string_view LedgerWebhooks();
 // Version 8: builds, gates and soaks.
 std::string_view LedgerBuilds();
+// Version 9: the table of backups.
+std::string_view LedgerBackups();
 
 }  // namespace lockstep::migration

@@ -14,11 +14,13 @@
 #include "services/migration/engine/run/build_ledger.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/contract_gate.h"
+#include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/soak.h"
 #include "services/migration/engine/run/step_intents.h"
@@ -99,6 +101,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   Killpoint("step_begin");
   RETURN_IF_ERROR(AwaitResumption(session));
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(MarkRestorePoint(session, task));
   session.in_flight = InFlight{.text = task.text()};
   if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
@@ -261,11 +264,13 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   RETURN_IF_ERROR(MayBegin(session));
   session.force_gate = run.force_gate;
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
+  const std::vector<ComingStep> all = ComingUp(session.graph, plan);
+  RETURN_IF_ERROR(MayDrop(session.connection, all));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
-  EmitNotes(session, ComingUp(session.graph, plan));
+  EmitNotes(session, all);
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
@@ -282,6 +287,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
         // Its file said something else when it was begun.
         RETURN_IF_ERROR(ClearBegunBackfill(session, task));
       }
+      // Somebody may have made a view meanwhile.
+      RETURN_IF_ERROR(MayDrop(session.connection, {{&revision, &step, &step.up}}));
       RETURN_IF_ERROR(RunUpStep(session, gate, task, report));
       touched.Add(revision, step.up);
     }

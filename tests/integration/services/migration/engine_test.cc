@@ -49,7 +49,9 @@ TEST_F(EngineTest, BootstrapBringsALedgerOfVersion1ForwardAndKeepsWhatItSays) {
                        Engine(options, Definitions{}).Bootstrap(context_));
   EXPECT_THAT(report.done,
               ElementsAre("brought the ledger to version 2", "brought the ledger to version 3",
-                          "brought the ledger to version 4", "brought the ledger to version 5"));
+                          "brought the ledger to version 4", "brought the ledger to version 5",
+                          "brought the ledger to version 6", "brought the ledger to version 7",
+                          "brought the ledger to version 8", "brought the ledger to version 9"));
   folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
   ASSERT_OK(Upgrade());
   EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
