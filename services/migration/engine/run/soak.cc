@@ -287,6 +287,12 @@ absl::Status AwaitSoak(RunSession& session, std::size_t position, absl::Duration
 }
 
 absl::Status BreakOffSoaks(RunSession& session) {
+  // Those that came to their drop are over: undone and applied again, the revision soaks anew.
+  // Their evidence is in migration.gates.
+  RETURN_IF_ERROR(session.connection
+                      .Query("DELETE FROM migration.soaks AS s WHERE EXISTS (SELECT FROM"
+                             " migration.applied_revisions AS r WHERE r.revision = s.revision)")
+                      .status());
   ASSIGN_OR_RETURN(
       pg::Result rows,
       session.connection.Query("SELECT s.revision, s.service, s.give_back::text AS give_back"
