@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "common/status/error.h"
@@ -102,6 +105,44 @@ const AppliedRevision* FindApplied(const AppliedState& state, const std::string&
   return it == state.revisions.end() ? nullptr : &it->second;
 }
 
+// The order in which revisions run: release by release, and within a release first what adds, then
+// what moves data, then what takes away, over all services, as far as each comes after what it
+// needs. So wherever a run stops, old and new builds of every service can work.
+std::vector<std::size_t> InRunOrder(const Graph& graph, const RevisionSet& set) {
+  const auto rank = [&](std::size_t position) {
+    return std::tuple(graph.ReleaseOf(position).value_or(std::numeric_limits<std::size_t>::max()),
+                      graph.at(position).phase, position);
+  };
+  std::map<std::size_t, int> missing;  // how many of what it needs have no place yet
+  std::map<std::size_t, std::vector<std::size_t>> needed_by;
+  for (const std::size_t position : set) {
+    std::set<std::size_t> needs;
+    for (const auto* names : {&graph.at(position).down_revision, &graph.at(position).depends_on}) {
+      for (const std::string& name : *names) needs.insert(*graph.Find(name));
+    }
+    missing[position] = 0;
+    for (const std::size_t need : needs) {
+      if (!std::ranges::binary_search(set, need)) continue;
+      ++missing[position];
+      needed_by[need].push_back(position);
+    }
+  }
+  std::set<decltype(rank(0))> ready;
+  for (const auto& [position, count] : missing) {
+    if (count == 0) ready.insert(rank(position));
+  }
+  std::vector<std::size_t> order;
+  while (!ready.empty()) {
+    const std::size_t next = std::get<2>(*ready.begin());
+    ready.erase(ready.begin());
+    order.push_back(next);
+    for (const std::size_t dependent : needed_by[next]) {
+      if (--missing[dependent] == 0) ready.insert(rank(dependent));
+    }
+  }
+  return order;
+}
+
 PlanItem UpItem(const Graph& graph, const AppliedState& state, std::size_t position) {
   PlanItem item{.position = position, .steps = {}, .resumes = false};
   const Revision& revision = graph.at(position);
@@ -179,7 +220,7 @@ absl::StatusOr<Plan> PlanUpgrade(const Graph& graph, const AppliedState& state,
   Plan plan;
   plan.direction = Direction::kUp;
   ASSIGN_OR_RETURN(plan.target, ResolveTarget(graph, target, complete));
-  for (const std::size_t position : Without(plan.target.members, complete)) {
+  for (const std::size_t position : InRunOrder(graph, Without(plan.target.members, complete))) {
     plan.items.push_back(UpItem(graph, state, position));
   }
   RevisionSet after;
@@ -207,7 +248,8 @@ absl::StatusOr<Plan> PlanDowngrade(const Graph& graph, const AppliedState& state
   RevisionSet gone;
   std::set_intersection(dependents.begin(), dependents.end(), applied.begin(), applied.end(),
                         std::back_inserter(gone));
-  for (auto position = gone.rbegin(); position != gone.rend(); ++position) {
+  const std::vector<std::size_t> order = InRunOrder(graph, gone);
+  for (auto position = order.rbegin(); position != order.rend(); ++position) {
     plan.items.push_back(DownItem(graph, state, *position));
   }
   const RevisionSet complete = CompletePositions(graph, state, applied);

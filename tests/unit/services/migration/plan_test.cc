@@ -77,6 +77,40 @@ TEST_F(PlanTest, UpgradesInOrder) {
   EXPECT_EQ(Up("orders@+1"), "c002[0] o002[0 1]");
 }
 
+// A change set over two services: each adds, moves and takes away, and nothing is taken away before
+// both have added and moved, whatever the order of the files.
+TEST(PlanPhasesTest, AReleaseAddsEverywhereBeforeItTakesAwayAnywhere) {
+  Definitions definitions;
+  definitions.revisions = {
+      MadeRevision("catalog", "c1"),         MadeRevision("catalog", "c2", {"c1"}),
+      MadeRevision("catalog", "c3", {"c2"}), MadeRevision("orders", "o1"),
+      MadeRevision("orders", "o2", {"o1"}),  MadeRevision("orders", "o3", {"o2"}),
+      MadeRevision("finance", "f1"),
+  };
+  for (const std::size_t i : {1U, 4U}) definitions.revisions[i].phase = Phase::kMigrate;
+  for (const std::size_t i : {2U, 5U}) definitions.revisions[i].phase = Phase::kContract;
+  definitions.releases = {{"v1", "2025-01-01", "", {"c1", "c2", "c3", "o1", "o2", "o3"}, {}}};
+  const Graph graph(definitions);
+  const auto ids = [&](const Plan& plan) {
+    std::string text;
+    for (const PlanItem& item : plan.items) text += graph.at(item.position).id + " ";
+    return text;
+  };
+
+  ASSERT_OK_AND_ASSIGN(const Plan up, PlanUpgrade(graph, {}, "head"));
+  EXPECT_EQ(ids(up), "c1 o1 c2 o2 c3 o3 f1 ");
+
+  AppliedState state;
+  for (const Revision& revision : definitions.revisions) {
+    state.revisions[revision.id] = {.service = revision.service,
+                                    .is_complete = true,
+                                    .checksum = revision.checksum,
+                                    .steps = {{1, "s1", revision.steps[0].checksum}}};
+  }
+  ASSERT_OK_AND_ASSIGN(const Plan down, PlanDowngrade(graph, state, "base"));
+  EXPECT_EQ(ids(down), "f1 o3 c3 o2 c2 o1 c1 ");
+}
+
 TEST_F(PlanTest, NamesTheHeads) {
   ApplyAll({"c001", "o001"});
   ASSERT_OK_AND_ASSIGN(const Plan plan, PlanUpgrade(graph_, state_, "v2"));
