@@ -75,8 +75,8 @@ void AddServices(const Figures& figures, std::vector<Family>& families) {
   add("instances_ready", "Live processes whose required revision is applied.",
       &ServiceFigures::instances_ready);
   Builder blockers(families, MetricType::kGauge, "contract_blockers",
-                   "Live processes of the service that are older than the oldest build which the "
-                   "pending CONTRACT revision leaves working.");
+                   "Builds in use and sessions that keep the gate of the pending CONTRACT revision "
+                   "closed.");
   for (const auto& [of, count] : figures.contract_blockers) {
     blockers.Add({{"service", of.first}, {"revision", of.second}}, count);
   }

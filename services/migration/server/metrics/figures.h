@@ -63,8 +63,8 @@ struct WebhookFigures {
 struct Figures {
   std::map<std::string, ServiceFigures> services;  // of the definitions
   std::string release;  // the newest that is applied completely; "" = none
-  // Live instances that would not work after the revision, by {service, revision}, for every
-  // pending revision of phase CONTRACT.
+  // Builds and sessions that keep the gate closed, by {service, revision}, for every pending
+  // revision of phase CONTRACT.
   std::map<std::pair<std::string, std::string>, int> contract_blockers;
 
   // {kind, state}: waiting and running; "abandoned" is one whose process does not hold the lease
@@ -94,11 +94,5 @@ struct Figures {
 // Reads everything in a few round trips. `connection` is one of the engine's that may be used for
 // reading; its limits bound the time. Errors: those of CheckLedger and of the database.
 [[nodiscard]] absl::StatusOr<Figures> ReadFigures(pg::Connection& connection, const Graph& graph);
-
-// How many live instances of a pending CONTRACT revision's service have a build that is older than
-// the oldest that the revision leaves working. A revision that names no oldest build has none.
-// Pure.
-std::map<std::pair<std::string, std::string>, int> ContractBlockers(
-    const Graph& graph, const AppliedState& state, const std::vector<Instance>& instances);
 
 }  // namespace lockstep::migration

@@ -5,6 +5,7 @@
 #include "common/json/json.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/freeze_ledger.h"
+#include "services/migration/engine/run/gate.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/registry.h"
 #include "services/migration/server/metrics/figures.h"
@@ -179,6 +180,20 @@ void TakeInstances(const std::vector<Instance>& instances, Figures& figures) {
   }
 }
 
+absl::Status TakeGates(pg::Connection& connection, const Graph& graph, const AppliedState& state,
+                       Figures& figures) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const Revision& revision = graph.at(i);
+    const auto applied = state.revisions.find(revision.id);
+    const bool is_done = applied != state.revisions.end() && applied->second.is_complete;
+    if (revision.phase != Phase::kContract || is_done) continue;
+    ASSIGN_OR_RETURN(const GateState gate, LookAtGate(connection, graph, i));
+    figures.contract_blockers[{revision.service, revision.id}] =
+        static_cast<int>(gate.violations.size() + gate.strangers.size());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Figures> ReadFigures(pg::Connection& connection, const Graph& graph) {
@@ -190,7 +205,7 @@ absl::StatusOr<Figures> ReadFigures(pg::Connection& connection, const Graph& gra
   figures.release = current.release;
   ASSIGN_OR_RETURN(const std::vector<Instance> instances, LoadInstances(connection));
   TakeInstances(instances, figures);
-  figures.contract_blockers = ContractBlockers(graph, state, instances);
+  RETURN_IF_ERROR(TakeGates(connection, graph, state, figures));
   ASSIGN_OR_RETURN(figures.lease, LoadLease(connection));
   ASSIGN_OR_RETURN(figures.open_freezes, LoadOpenFreezes(connection));
   ASSIGN_OR_RETURN(figures.backfills, LoadBackfills(connection, kMostBackfills));

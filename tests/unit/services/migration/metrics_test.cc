@@ -6,7 +6,6 @@
 #include "gtest/gtest.h"
 #include "services/migration/server/metrics/families.h"
 #include "services/migration/server/metrics/figures.h"
-#include "tests/unit/services/migration/made_definitions.h"
 
 namespace lockstep::migration {
 namespace {
@@ -81,33 +80,6 @@ TEST(MigrationMetrics, EstimateNothingForABackfillWithoutARun) {
   EXPECT_THAT(TextOf(figures), Not(HasSubstr("_backfill_remaining_seconds{")));
   backfill.state = "running";
   EXPECT_THAT(TextOf(figures), HasSubstr("_backfill_remaining_seconds{"));
-}
-
-Instance Live(const std::string& service, const std::string& build) {
-  Instance instance;
-  instance.service = service;
-  instance.build = build;
-  instance.is_live = true;
-  return instance;
-}
-
-TEST(ContractBlockers, AreLiveProcessesThatAreTooOld) {
-  Definitions definitions = MadeSuite();
-  definitions.revisions[5].phase = Phase::kContract;  // o003 of orders
-  definitions.revisions[5].oldest_build = "2.10.0";
-  const Graph graph(definitions);
-  Instance gone = Live("orders", "1.0.0");
-  gone.is_live = false;
-  const std::vector<Instance> instances = {Live("orders", "2.9.9"), Live("orders", "2.10.0"),
-                                           Live("orders", "3.0.0"), Live("catalog", "1.0.0"), gone};
-
-  const auto blockers = ContractBlockers(graph, {}, instances);
-  EXPECT_THAT(blockers, ::testing::ElementsAre(
-                            std::pair(std::pair<std::string, std::string>("orders", "o003"), 1)));
-
-  AppliedState applied;
-  applied.revisions["o003"].is_complete = true;
-  EXPECT_THAT(ContractBlockers(graph, applied, instances), ::testing::IsEmpty());
 }
 
 }  // namespace
