@@ -10,5 +10,7 @@ std::string_view LedgerFunctions1();
 std::string_view LedgerFunctions2();
 // Version 4: the table of freeze windows.
 std::string_view LedgerFreezes();
+// Tables and functions of repeatable definitions.
+std::string_view LedgerRepeatables();
 
 }  // namespace lockstep::migration

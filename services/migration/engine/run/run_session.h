@@ -75,6 +75,8 @@ struct StepTask {
   // Its undo was begun outside of a transaction and is not finished: the step is recorded as done,
   // but only the catalog knows what is left of it.
   bool is_half_undone = false;
+  // A repeatable definition: what its preparation says is all that the ledger gets.
+  bool is_repeatable = false;
   Happening Event(std::string kind, std::string message) const;
   // What the log says once the step is done: step_finished, and revision_finished after the last
   // step up.
