@@ -93,6 +93,16 @@ TEST_F(DefinitionCacheTest, AnyChangeOfTheFolderCounts) {
       [&] { folder_.AddRevision("orders", "o002", "down_revision: \"o001\"\n"); },
       [&] { folder_.AddRevision("finance", "f001"); },
       [&] { folder_.Remove("finance"); },
+      [&] {
+        folder_.Write("orders/repeatable/v.sql",
+                      "CREATE OR REPLACE VIEW transactions.v AS SELECT 1 AS id;");
+      },
+      [&] { touch("orders/repeatable/v.sql"); },
+      [&] {
+        folder_.Write("orders/repeatable/w.sql",
+                      "CREATE OR REPLACE VIEW transactions.w AS SELECT id FROM transactions.v;");
+      },
+      [&] { folder_.Remove("orders/repeatable/w.sql"); },
       [&] { folder_.Remove("orders/o001_x/guard.sql"); },
       [&] {  // the same bytes and times under another inode
         struct stat before {};
