@@ -53,7 +53,7 @@ class RepeatableKillTest : public RepeatableTest {
 TEST_F(RepeatableKillTest, AnUpgradeConverges) {
   ASSERT_OK(Upgrade());
   const RunnerOrders up;
-  const auto swap = [&, is_swapped = false]() mutable {
+  auto swap = [&, is_swapped = false]() mutable {
     is_swapped = !is_swapped;
     WriteStock(is_swapped ? "SELECT n, id FROM core.t" : "SELECT id, n FROM core.t");
     return is_swapped ? "n,id" : "id,n";
