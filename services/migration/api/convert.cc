@@ -169,7 +169,12 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
     entry->set_what(blocker.what);
     entry->set_count(blocker.count);
   }
-  *message.mutable_reviewed_plan() = ToProto(Review(graph, report.plan, report.undos));
+  ReviewedPlan reviewed = Review(graph, report.plan, report.undos);
+  AddRepeatables(report.repeatables, reviewed);
+  *message.mutable_reviewed_plan() = ToProto(reviewed);
+  for (const PlannedRepeatable& repeatable : report.repeatables) {
+    *message.add_repeatables() = ToProto(repeatable);
+  }
   for (const PlanNote& note : report.notes) {
     v1::PlanNote* entry = message.add_notes();
     entry->set_kind(note.kind);
@@ -214,6 +219,7 @@ v1::GetStatusResponse ToProto(const EngineStatus& status) {
   if (!status.runner_problem.ok()) message.set_runner_problem(MessageOf(status.runner_problem));
   message.set_runner_is_superuser(status.runner_is_superuser);
   message.set_waits_for(status.waits_for);
+  AddAll(status.pending_repeatables, message.mutable_pending_repeatables());
   return message;
 }
 

@@ -23,6 +23,7 @@ v1::Revision ToProto(const Graph& graph, std::size_t position, const LedgerRevis
                      WithSql with_sql,
                      const std::optional<std::vector<std::size_t>>& steps = std::nullopt);
 v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report);
+v1::PlannedRepeatable ToProto(const PlannedRepeatable& planned);
 v1::GetStatusResponse ToProto(const EngineStatus& status);
 v1::HistoryEntry ToProto(const HistoryEntry& entry);
 v1::VerificationResult ToProto(const VerificationResult& result);

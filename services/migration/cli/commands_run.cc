@@ -10,6 +10,7 @@
 #include "services/migration/api/convert.h"
 #include "services/migration/cli/commands.h"
 #include "services/migration/cli/plan_file.h"
+#include "services/migration/cli/plan_repeatables.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/failure.h"
@@ -63,6 +64,7 @@ void PrintSql(const pb::PlanResponse& plan, const Output& output) {
       output.Line(plan.direction() == pb::DIRECTION_DOWN ? step.down_sql() : step.up_sql());
     }
   }
+  PrintRepeatables(plan, output);
 }
 
 void ShowNotes(const pb::PlanResponse& plan, const Output& output) {
@@ -88,7 +90,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
   }
   if (output.json()) {
     output.Json(*plan);
-  } else if (plan->revisions().empty()) {
+  } else if (IsEmpty(*plan)) {
     output.Line("nothing to do: " + plan->target() +
                 (flags.down ? " is where the database stands, or newer" : " is applied"));
   } else {
@@ -105,6 +107,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
              revision.title() + (planned.resumes() ? " (goes on half-way)" : "")});
       }
     }
+    AddRepeatables(*plan, rows);
     output.Line(output.Paint(flags.down ? "downgrade to " : "upgrade to ", Colour::kBold) +
                 plan->target());
     output.Table(
@@ -121,9 +124,7 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
     }
     ShowNotes(*plan, output);
   }
-  return flags.exit_code && !plan->revisions().empty()
-             ? static_cast<int>(migration::ExitClass::kPending)
-             : 0;
+  return flags.exit_code && !IsEmpty(*plan) ? static_cast<int>(migration::ExitClass::kPending) : 0;
 }
 
 // `--sql`: needs no database.

@@ -48,6 +48,10 @@ int Current(const Session& session, const Output& output) {
   if (status->pending_size() > 0) {
     output.Line(std::to_string(status->pending_size()) + " pending");
   }
+  if (status->pending_repeatables_size() > 0) {
+    output.Line(std::to_string(status->pending_repeatables_size()) +
+                " repeatable definitions pending");
+  }
   return 0;
 }
 
@@ -183,6 +187,14 @@ int Status(const Session& session, const Output& output, bool exit_code) {
     output.Line("");
     output.Line("release   " + (status->release().empty() ? "none" : status->release()));
     output.Line("pending   " + std::to_string(status->pending_size()));
+    if (status->pending_repeatables_size() > 0) {
+      std::string keys;
+      for (const std::string& key : status->pending_repeatables()) {
+        keys += (keys.empty() ? "" : ", ") + key;
+      }
+      output.Line("repeat    " + std::to_string(status->pending_repeatables_size()) +
+                  " definitions pending: " + keys);
+    }
     output.Line("lease     " +
                 (status->lease().is_held()
                      ? "held by " + status->lease().actor() + "@" + status->lease().host() +
@@ -220,7 +232,8 @@ int Status(const Session& session, const Output& output, bool exit_code) {
   if (!status->definitions_problem().empty()) {
     return static_cast<int>(migration::ExitClass::kFailed);
   }
-  const bool is_pending = status->pending_size() > 0 || status->partial_size() > 0;
+  const bool is_pending = status->pending_size() > 0 || status->partial_size() > 0 ||
+                          status->pending_repeatables_size() > 0;
   return exit_code && is_pending ? static_cast<int>(migration::ExitClass::kPending) : 0;
 }
 

@@ -108,7 +108,11 @@ void Members(Archive& archive, T& value) {
   } else if constexpr (std::is_same_v<Plain, Release>) {
     archive(value.name, value.date, value.title, value.revisions, value.pending);
   } else if constexpr (std::is_same_v<Plain, Definitions>) {
-    archive(value.root, value.revisions, value.releases);
+    archive(value.root, value.revisions, value.releases, value.repeatables);
+  } else if constexpr (std::is_same_v<Plain, RepeatableObject>) {
+    archive(value.kind, value.name, value.identity);
+  } else if constexpr (std::is_same_v<Plain, Repeatable>) {
+    archive(value.service, value.name, value.script, value.objects, value.references, value.after);
   } else if constexpr (std::is_same_v<Plain, Problem>) {
     archive(value.file, value.line, value.column, value.code, value.message);
   } else {

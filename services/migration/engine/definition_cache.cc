@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMagic[] = "lockstep definitions 2";
+constexpr char kMagic[] = "lockstep definitions 3";
 // Time stamps of files move in steps of the kernel's clock tick, at most 10 ms.
 constexpr long long kGrainNs = 50'000'000;
 constexpr unsigned kOnlyOwner = 0600;
@@ -128,7 +128,8 @@ FolderStamps StampFiles(const std::string& root) {
       if (is_directory) it.disable_recursion_pending();
       continue;
     }
-    // Folders within a revision's folder, and files outside of one, are not read.
+    // Folders within a revision's folder or that of the repeatable definitions are not read, nor
+    // files outside of one.
     if (is_directory && it.depth() >= 1) {
       it.disable_recursion_pending();
       if (it.depth() > 1) continue;

@@ -17,6 +17,7 @@
 #include "services/migration/engine/destroyed_data.h"
 #include "services/migration/engine/files.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/repeatables.h"
 #include "services/migration/engine/spec_reader.h"
 #include "services/migration/engine/sql_reader.h"
 #include "services/migration/engine/sql_rules.h"
@@ -206,6 +207,7 @@ std::vector<std::string> RevisionFolders(const fs::path& root, std::vector<Probl
       continue;
     }
     for (const std::string& name : NamesIn(root / service, true)) {
+      if (name == kRepeatableFolder) continue;
       folders.push_back(service + "/" + name);
     }
   }
@@ -268,6 +270,8 @@ LoadResult LoadEverything(const fs::path& root) {
   for (Revision& revision : result.definitions.revisions) {
     revision.checksum = RevisionChecksum(revision);
   }
+  result.definitions.repeatables = LoadRepeatables(root.string(), result.problems);
+  WarnOfSharedObjects(result.definitions, result.warnings);
   SortProblems(result.problems);
   SortProblems(result.warnings);
   return result;

@@ -186,13 +186,36 @@ struct Release {
   std::vector<PendingWork> pending;
 };
 
+// What a repeatable definition creates.
+struct RepeatableObject {
+  std::string kind;      // view, function, procedure
+  std::string name;      // "core.stock", as facts and uses name it
+  std::string identity;  // SQL: "core.stock", "core.price(pg_catalog.int4,pg_catalog.text[])"
+
+  friend bool operator==(const RepeatableObject&, const RepeatableObject&) = default;
+};
+
+// A definition that is kept as it should be now, and applied whenever its text changes:
+// <service>/repeatable/<name>.sql.
+struct Repeatable {
+  std::string service;
+  std::string name;
+  Script script;                          // its checksum is what changes
+  std::vector<RepeatableObject> objects;  // in the order in which the script creates them
+  std::vector<std::string> references;    // of other owners, "core.platforms": "-- references:"
+  std::vector<std::string> after;         // keys of those that have to be applied before it, sorted
+
+  std::string key() const { return service + "/" + name; }
+};
+
 // Everything that a migrations folder defines, validated. Revisions are in the deterministic global
 // order: parents and dependencies first, ties broken by release, then service, then id.
 struct Definitions {
   std::string root;  // absolute path of the migrations folder
   std::vector<Revision> revisions;
   std::vector<Release> releases;
-  std::vector<Problem> warnings;  // sorted: what is odd about it, but no reason to refuse it
+  std::vector<Repeatable> repeatables;  // each after those that it needs
+  std::vector<Problem> warnings;        // sorted: what is odd about it, but no reason to refuse it
 };
 
 }  // namespace lockstep::migration

@@ -37,9 +37,22 @@ struct AppliedRevision {
   std::vector<int> begun = {};
 };
 
+// A repeatable definition as it was applied last.
+struct AppliedRepeatable {
+  std::string service;
+  std::string name;
+  std::string checksum;  // Script::checksum at the time
+  std::vector<RepeatableObject> objects;
+  bool is_set_aside = false;  // a downgrade dropped it and did not put anything back yet
+  bool is_missing = false;    // some of its objects are not there any more
+
+  std::string key() const { return service + "/" + name; }
+};
+
 // The ledger as the planner needs it, by revision id.
 struct AppliedState {
   std::map<std::string, AppliedRevision, std::less<>> revisions;
+  std::map<std::string, AppliedRepeatable, std::less<>> repeatables = {};  // by Repeatable::key()
 };
 
 // One revision of a plan.

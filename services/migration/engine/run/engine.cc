@@ -17,6 +17,7 @@
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/repeatable_ledger.h"
 #include "services/migration/engine/run/run.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/script_renderer.h"
@@ -75,11 +76,11 @@ absl::StatusOr<RunReport> NothingToDo(pg::Connection& connection, const EngineOp
   return report;
 }
 
-// Also without steps: what a runner did that went away with the lease, or whose run ended before it
-// verified, is to be verified.
-absl::StatusOr<bool> HasWork(pg::Connection& connection, const LedgerState& ledger,
-                             const Plan& plan, const RunOptions& run) {
-  if (!plan.empty()) return true;
+// Also without steps: repeatable definitions that changed; what a runner did that went away with
+// the lease, or whose run ended before it verified, is to be verified.
+absl::StatusOr<bool> MustRun(pg::Connection& connection, const Graph& graph,
+                             const LedgerState& ledger, const Plan& plan, const RunOptions& run) {
+  if (HasWork(plan, PlanRepeatables(graph, ledger.applied, plan), ledger.applied)) return true;
   if (ledger.is_lease_out) return IsLeaseAbandoned(connection);
   return run.verify ? HasUnverifiedRuns(connection) : absl::StatusOr<bool>(false);
 }
@@ -139,6 +140,9 @@ absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
     if (applied == state.revisions.end() || !applied->second.is_complete) {
       status.pending.push_back(graph_.at(i).id);
     }
+  }
+  for (const PlannedRepeatable& planned : PendingRepeatables(definitions_, state)) {
+    status.pending_repeatables.push_back(planned.key());
   }
   const absl::Status history = CheckHistory(graph_, state);
   if (!history.ok()) status.history_problem = MessageOf(history);
@@ -221,7 +225,7 @@ absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_vi
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, ledger.applied, target));
   RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
   const RunRequest request = RequestOf("upgrade", target, run);
-  ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan, run));
+  ASSIGN_OR_RETURN(const bool has_work, MustRun(*reader, graph_, ledger, plan, run));
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
                        [&](RunSession& session, RunReport& report) {
@@ -238,7 +242,7 @@ absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_
   request.details["archive"] = run.archive;
   request.details["allow_irreversible"] = run.allow_irreversible;
   RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
-  ASSIGN_OR_RETURN(const bool has_work, HasWork(*reader, ledger, plan, run));
+  ASSIGN_OR_RETURN(const bool has_work, MustRun(*reader, graph_, ledger, plan, run));
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
                        [&](RunSession& session, RunReport& report) {
@@ -272,6 +276,8 @@ absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& s
   auto checks = RunVerifications(context, *reader, graph_, state, Verifiable(graph_, state),
                                  LimitsOf(options_), journal);
   if (checks.ok()) {
+    ASSIGN_OR_RETURN(const auto drifts, CheckRepeatables(*reader));
+    checks->results.insert(checks->results.end(), drifts.begin(), drifts.end());
     report.results = checks->results;
     for (const VerificationResult& check : report.results) {
       if (check.passed) continue;

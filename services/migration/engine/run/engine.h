@@ -33,6 +33,7 @@
 #include "services/migration/engine/run/gate.h"
 #include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/plan_note.h"
+#include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/run/reviewed_plan.h"
 
 namespace lockstep::migration {
@@ -146,6 +147,8 @@ struct EngineStatus {
   // Why no run may start over this connection, or OK: RUNNER_ON_REPLICA, RUNNER_BEHIND_POOLER.
   absl::Status runner_problem;
   bool runner_is_superuser = false;  // works, but with more rights than it needs
+  // Keys of the repeatable definitions that an upgrade to head would apply or drop.
+  std::vector<std::string> pending_repeatables;
   // What the run that is at work waits for, from its newest step_blocked event; "" = nothing.
   std::string waits_for;
 };
@@ -193,6 +196,9 @@ struct PlanReport {
   std::map<std::string, LedgerRevision> applied;
   // Going down: the archived scripts that would run, by revision id and ordinal of the step.
   UndoScripts undos;
+  // Repeatable definitions that would be applied and dropped after the revisions, or going down set
+  // aside before them, in order.
+  std::vector<PlannedRepeatable> repeatables;
 };
 
 struct RunOptions {

@@ -1,8 +1,10 @@
 // What a run would do, as far as it can be told without running.
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
@@ -13,6 +15,7 @@
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/session.h"
 
@@ -27,6 +30,25 @@ void AddPrivileged(const Graph& graph, PlanReport& report) {
                                .what = "step " + coming.step->name + " needs an administrator",
                                .count = 1});
   }
+}
+
+// What would be applied and dropped after the revisions, or why nothing is.
+absl::Status AddRepeatables(pg::Connection& connection, const Graph& graph,
+                            const AppliedState& state, PlanReport& report) {
+  report.repeatables = PlanRepeatables(graph, state, report.plan);
+  ASSIGN_OR_RETURN(
+      const std::vector<Blocker> blockers,
+      FindRepeatableBlockers(connection, graph.definitions(), state, report.repeatables));
+  report.blockers.insert(report.blockers.end(), blockers.begin(), blockers.end());
+  const std::size_t pending = PendingRepeatables(graph.definitions(), state).size();
+  if (pending == 0 || !report.repeatables.empty()) return absl::OkStatus();
+  PlanNote note;
+  note.kind = "repeatable";
+  note.what = absl::StrFormat(
+      "%d repeatable definitions wait: they are applied when every service is at its head",
+      pending);
+  report.notes.push_back(std::move(note));
+  return absl::OkStatus();
 }
 
 // What undoes the revisions of the plan, in the order in which it would run. REQUIRES: report.undos
@@ -58,6 +80,7 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   if (direction == Direction::kUp) {
     ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
     if (options_.admin_url.empty()) AddPrivileged(graph_, report);
+    RETURN_IF_ERROR(AddRepeatables(*connection, graph_, state, report));
     coming = ComingUp(graph_, report.plan);
   } else {
     ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
@@ -66,6 +89,10 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
     ASSIGN_OR_RETURN(const auto found,
                      FindDowngradeBlockers(*connection, graph_, state, report.plan, RunOptions{}));
     for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
+    if (!report.plan.empty()) {
+      ASSIGN_OR_RETURN(SetAside aside, FindInTheWay(*connection, graph_, report.plan));
+      report.repeatables = std::move(aside.repeatables);
+    }
   }
   std::vector<Violation> violations;
   const absl::Status checked = CheckBuilds(*connection, graph_, report.plan, violations);
@@ -78,7 +105,8 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
                                .count = 1});
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
-  report.notes = FindNotes(*connection, there, coming);
+  std::vector<PlanNote> notes = FindNotes(*connection, there, coming);
+  report.notes.insert(report.notes.end(), notes.begin(), notes.end());
   AddForeignLockNotes(coming, report.notes);
   if (direction == Direction::kUp) {
     AddRestorePointNote(*connection, coming, report.notes);

@@ -27,6 +27,7 @@ constexpr std::array kReasons = {
     ReasonClass{"INCOMPATIBLE_BUILD", ExitClass::kBlocked},
     ReasonClass{"PLAN_CHANGED", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
+    ReasonClass{"REPEATABLE_IN_USE", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
     ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},
     ReasonClass{"REQUIRED_BY_INSTANCE", ExitClass::kBlocked},

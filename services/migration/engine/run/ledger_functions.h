@@ -18,5 +18,7 @@ std::string_view LedgerWebhooks();
 std::string_view LedgerBuilds();
 // Version 9: the table of backups.
 std::string_view LedgerBackups();
+// Version 10: tables and functions of repeatable definitions.
+std::string_view LedgerRepeatables();
 
 }  // namespace lockstep::migration

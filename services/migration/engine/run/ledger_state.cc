@@ -7,6 +7,7 @@
 #include "services/migration/engine/run/amendment.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
+#include "services/migration/engine/run/repeatable_ledger.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -49,7 +50,8 @@ absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& 
       "SELECT expires_at <> '-infinity' AS is_out FROM migration.lease WHERE id = 1;\n"
       "SELECT revision, ordinal, direction FROM migration.step_intents"
       " UNION SELECT revision, ordinal, 'up' FROM migration.backfills WHERE finished_at IS NULL"
-      " ORDER BY revision, ordinal;");
+      " ORDER BY revision, ordinal;\n" +
+      RepeatableStateSql());
   if (!results.ok() ||
       (*results)[0][0].Optional<std::int32_t>("version").value_or(0) != LedgerVersion()) {
     RETURN_IF_ERROR(CheckLedger(connection));
@@ -81,6 +83,7 @@ absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& 
     AddIntent(graph, row.Text("revision"), row.Get<std::int32_t>("ordinal"),
               row.Text("direction") == "up", state.applied);
   }
+  state.applied.repeatables = RepeatablesFrom((*results)[5]);
   return state;
 }
 

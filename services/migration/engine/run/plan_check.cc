@@ -6,6 +6,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/repeatable_plan.h"
 
 namespace lockstep::migration {
 
@@ -28,14 +29,17 @@ absl::Status CheckReviewed(pg::Connection& connection, const Graph& graph,
                            const AppliedState& state, const Plan& plan, const RunOptions& run) {
   if (!run.reviewed.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const UndoScripts undos, LoadUndos(connection, graph, plan));
-  return PlanChanged(*run.reviewed,
-                     DifferencesOf(*run.reviewed, Review(graph, plan, undos), state));
+  ReviewedPlan now = Review(graph, plan, undos);
+  AddRepeatables(PlanRepeatables(graph, state, plan), now);
+  return PlanChanged(*run.reviewed, DifferencesOf(*run.reviewed, now, state));
 }
 
 absl::Status MayRunPlan(pg::Connection& connection, const Graph& graph, const AppliedState& state,
                         const Plan& plan, const RunOptions& run) {
   RETURN_IF_ERROR(CheckReviewed(connection, graph, state, plan, run));
-  return plan.empty() ? absl::OkStatus() : MayRunNow(connection, run.force_freeze);
+  return HasWork(plan, PlanRepeatables(graph, state, plan), state)
+             ? MayRunNow(connection, run.force_freeze)
+             : absl::OkStatus();
 }
 
 }  // namespace lockstep::migration

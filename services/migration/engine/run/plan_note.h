@@ -8,7 +8,8 @@ namespace lockstep::migration {
 
 // What a person should know before a plan runs, although it does not stand against it.
 struct PlanNote {
-  std::string kind;  // forbidden_online, standby, subscriber, restore_point, foreign_lock, unknown
+  // forbidden_online, standby, subscriber, restore_point, foreign_lock, repeatable, unknown
+  std::string kind;
   std::string revision;   // "" when it is about the whole plan
   int step = 0;           // ordinal; 0 when it is not about one step
   std::string step_name;  // "" likewise

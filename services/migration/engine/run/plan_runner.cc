@@ -20,6 +20,8 @@
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
+#include "services/migration/engine/run/repeatable_plan.h"
+#include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/soak.h"
@@ -96,8 +98,10 @@ bool IsOneTransaction(const StepTask& task) {
          (task.step.kind == StepKind::kBackfill && task.direction == Direction::kDown);
 }
 
-absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
-                     RunReport& report) {
+}  // namespace
+
+absl::Status RunStepWith(RunSession& session, const StepTask& task,
+                         absl::FunctionRef<absl::StatusOr<StepOutcome>()> body, RunReport& report) {
   Killpoint("step_begin");
   RETURN_IF_ERROR(AwaitResumption(session));
   RETURN_IF_ERROR(MayBegin(session));
@@ -108,7 +112,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   if (task.script.is_opaque) {
     session.journal.Emit(task.Event("warning", task.script.file + kOpaqueWarning));
   }
-  auto outcome = RunByKind(session, task, undo);
+  auto outcome = body();
   const absl::Status status = outcome.status();
   if (outcome.ok()) {
     for (auto& check : outcome->expectations) report.verifications.push_back(std::move(check));
@@ -126,6 +130,14 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   ++report.steps_run;
   Killpoint("step_end");
   return RenamesRelations(task.script) ? LoadWasThere(session) : absl::OkStatus();
+}
+
+namespace {
+
+absl::Status RunStep(RunSession& session, const StepTask& task, const UndoRequest& undo,
+                     RunReport& report) {
+  return RunStepWith(
+      session, task, [&] { return RunByKind(session, task, undo); }, report);
 }
 
 // Every step is done, only the revision is not recorded: an undo was broken off before its first
@@ -257,7 +269,8 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
   Killpoint("planned");
   report.heads = HeadsOf(session.graph, state);
-  if (plan.empty()) {
+  const std::vector<PlannedRepeatable> repeatables = PlanRepeatables(session.graph, state, plan);
+  if (!HasWork(plan, repeatables, state)) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
@@ -266,7 +279,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   const std::vector<ComingStep> all = ComingUp(session.graph, plan);
   RETURN_IF_ERROR(MayDrop(session.connection, all));
-  RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
+  RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan) + static_cast<int>(repeatables.size())));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
@@ -296,6 +309,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
     touched.revisions.insert(revision.id);
     report.revisions.push_back(revision.id);
   }
+  RETURN_IF_ERROR(RunRepeatables(session, state, plan, repeatables, touched, report));
   if (!run.verify) {
     report.heads = plan.to_heads;
     return absl::OkStatus();
@@ -312,7 +326,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
   Killpoint("planned");
   report.heads = HeadsOf(session.graph, state);
-  if (plan.empty()) {
+  if (!HasWork(plan, {}, state)) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
@@ -325,9 +339,11 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   RETURN_IF_ERROR(ClearStrayBackfills(session));
   RETURN_IF_ERROR(LookFirst(session, run));
   Touched touched;
+  RETURN_IF_ERROR(SetRepeatablesAside(session, plan, touched, report));
   for (const PlanItem& item : plan.items) {
     RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));
   }
+  RETURN_IF_ERROR(PutRepeatablesBack(session, touched, report));
   if (!run.verify) {
     report.heads = plan.to_heads;
     return absl::OkStatus();

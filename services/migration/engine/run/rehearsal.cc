@@ -12,6 +12,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/undo.h"
 
 namespace lockstep::migration {
@@ -34,7 +35,8 @@ bool IsAboutIndexesOnly(const Script& script) {
 
 class Rehearsal {
  public:
-  Rehearsal(RunSession& session, const RunOptions& run) : session_(session), run_(run) {}
+  Rehearsal(RunSession& session, const Plan& plan, const RunOptions& run)
+      : session_(session), plan_(plan), run_(run) {}
 
   absl::Status Load(const Plan& plan, const AppliedState& state, std::size_t last);
   absl::Status Run();
@@ -51,12 +53,14 @@ class Rehearsal {
   };
 
   absl::Status Once();
+  absl::Status SetAside();
   absl::Status Ask(const Item& item);
   absl::Status Try(const Item& item, const Undo& undo);
   // In the owner's role, with the limits of the step.
   absl::Status Enter(const Revision& revision, const Limits& limits);
 
   RunSession& session_;
+  const Plan& plan_;
   const RunOptions& run_;
   std::vector<Item> items_;
   bool has_hidden_code_ = false;
@@ -127,10 +131,28 @@ absl::Status Rehearsal::Try(const Item& item, const Undo& undo) {
   return Impossible(undo.down.file + ": " + DescribeDatabaseError(tried));
 }
 
+// What a downgrade sets aside before its first undo would be in the way of these as well.
+absl::Status Rehearsal::SetAside() {
+  ASSIGN_OR_RETURN(const migration::SetAside found,
+                   FindInTheWay(session_.connection, session_.graph, plan_));
+  if (found.goes.empty()) return absl::OkStatus();
+  std::vector<std::string> ignored;
+  const absl::Status dropped = session_.connection
+                                   .Script(JoinStatements(DropStatements(
+                                       found.goes, items_.front().revision->service, ignored)))
+                                   .status();
+  if (dropped.ok() || IsAboutLocks(dropped) || session_.connection.is_lost() ||
+      pg::SqlStateOf(dropped).empty()) {
+    return dropped;
+  }
+  return Impossible("repeatable definitions: " + DescribeDatabaseError(dropped));
+}
+
 absl::Status Rehearsal::Once() {
   auto begun = session_.connection.Script(
       BeginSql(session_.sql, items_.front().revision->steps.back().limits));
   if (!begun.ok()) return TranslateLedgerError(begun.status());
+  RETURN_IF_ERROR(SetAside());
   for (const Item& item : items_) {
     RETURN_IF_ERROR(Ask(item));
     for (const Undo& undo : item.undos) RETURN_IF_ERROR(Try(item, undo));
@@ -164,7 +186,7 @@ absl::Status Rehearsal::Run() {
 
 absl::Status RehearseGuards(RunSession& session, const Plan& plan, const AppliedState& state,
                             const RunOptions& run, std::size_t last) {
-  Rehearsal rehearsal(session, run);
+  Rehearsal rehearsal(session, plan, run);
   RETURN_IF_ERROR(rehearsal.Load(plan, state, last));
   return rehearsal.Run();
 }

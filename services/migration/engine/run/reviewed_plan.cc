@@ -9,6 +9,7 @@
 #include "common/json/json.h"
 #include "common/status/error.h"
 #include "services/migration/engine/checksum.h"
+#include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/sha256.h"
 
 namespace lockstep::migration {
@@ -40,8 +41,17 @@ const ReviewedStep* Find(const std::vector<ReviewedStep>& steps, const ReviewedS
   return found == steps.end() ? nullptr : &*found;
 }
 
+// Whether the definition is applied from this text, or gone.
+bool IsRepeatableDone(const ReviewedStep& step, const AppliedState& state) {
+  const auto applied = state.repeatables.find(RepeatableKeyOf(step.revision));
+  if (step.direction == Direction::kDown) return applied == state.repeatables.end();
+  return applied != state.repeatables.end() && !applied->second.is_set_aside &&
+         !applied->second.is_missing && applied->second.checksum == step.checksum;
+}
+
 // Whether the ledger says that nothing is left to do of the step.
 bool IsDone(const ReviewedStep& step, const AppliedState& state) {
+  if (step.kind == kRepeatableKind) return IsRepeatableDone(step, state);
   const auto revision = state.revisions.find(step.revision);
   const AppliedStep* applied = nullptr;
   if (revision != state.revisions.end()) {
@@ -137,7 +147,12 @@ std::vector<std::string> DifferencesOf(const ReviewedPlan& reviewed, const Revie
   const auto first_left =
       std::find_if_not(reviewed.steps.begin(), reviewed.steps.end(),
                        [&](const ReviewedStep& step) { return IsDone(step, state); });
-  CompareSteps({first_left, reviewed.steps.end()}, now.steps, differences);
+  std::vector<ReviewedStep> left(first_left, reviewed.steps.end());
+  // One that depends on another may have been made again with it, before its turn.
+  std::erase_if(left, [&](const ReviewedStep& step) {
+    return step.kind == kRepeatableKind && IsDone(step, state);
+  });
+  CompareSteps(left, now.steps, differences);
   // Once a part is done, the start is another one by right. Where the plan leads to then tells
   // whether anything else was changed meanwhile.
   if (first_left == reviewed.steps.begin() && reviewed.from_heads != now.from_heads) {

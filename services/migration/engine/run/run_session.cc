@@ -21,6 +21,7 @@ Happening StepTask::Event(std::string kind, std::string message) const {
 
 std::vector<Happening> StepTask::FinishedEvents() const {
   const bool is_up = direction == Direction::kUp;
+  if (is_repeatable) return {Event("step_finished", text() + ": done")};
   std::vector<Happening> events = {
       Event("step_finished", text() + (is_up ? ": applied" : ": undone"))};
   if (is_last && is_up) {
@@ -34,6 +35,9 @@ std::vector<Happening> StepTask::FinishedEvents() const {
 }
 
 std::string StepTask::text() const {
+  if (is_repeatable) {
+    return absl::StrFormat("%s %s (%s)", revision.service, revision.id, step.name);
+  }
   return absl::StrFormat("%s %s step %d (%s) %s", revision.service, revision.id, step.ordinal,
                          step.name, direction == Direction::kUp ? "up" : "down");
 }

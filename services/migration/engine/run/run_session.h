@@ -79,6 +79,8 @@ struct StepTask {
   bool is_half_undone = false;
   // What is asked at the start of the step's transaction, in the engine's own role.
   std::string ask_first = {};
+  // A repeatable definition: what its preparation says is all that the ledger gets.
+  bool is_repeatable = false;
   Happening Event(std::string kind, std::string message) const;
   // What the log says once the step is done: step_finished, and revision_finished after the last
   // step up.

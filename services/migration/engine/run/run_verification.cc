@@ -9,6 +9,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/repeatable_plan.h"
 
 namespace lockstep::migration {
 namespace {
@@ -92,15 +93,16 @@ absl::StatusOr<bool> HasUnverifiedRuns(pg::Connection& connection) {
 absl::StatusOr<Leftovers> FindLeftovers(RunSession& session) {
   ASSIGN_OR_RETURN(
       pg::Result rows,
-      session.connection.Query(
-          "SELECT r.run_id, r.state, l.revision, l.ordinal, l.direction FROM migration.runs AS r"
-          "  JOIN migration.step_log AS l ON l.run_id = r.run_id WHERE " +
-          IsUnverifiedSql() + " ORDER BY l.log_id"));
+      session.connection.Query("SELECT r.run_id, r.state, l.revision, l.service, l.ordinal, "
+                               "l.direction FROM migration.runs AS r"
+                               "  JOIN migration.step_log AS l ON l.run_id = r.run_id WHERE " +
+                               IsUnverifiedSql() + " ORDER BY l.log_id"));
   Leftovers left;
   for (const pg::Row row : rows) {
     if (left.runs.insert(row.Text("run_id")).second) {
       session.journal.Emit(Found(row.Text("run_id"), row.Text("state")));
     }
+    if (IsRepeatableId(row.Text("revision"))) left.touched.services.insert(row.Text("service"));
     const auto position = session.graph.Find(row.Text("revision"));
     const auto index = static_cast<std::size_t>(row.Get<std::int32_t>("ordinal")) - 1;
     if (!position.has_value() || index >= session.graph.at(*position).steps.size()) continue;

@@ -13,6 +13,7 @@
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/script_guard.h"
+#include "services/migration/engine/run/script_repeatables.h"
 #include "services/migration/engine/run/script_text.h"
 #include "services/migration/engine/run/script_verify.h"
 #include "services/migration/engine/run/step_sql.h"
@@ -90,7 +91,9 @@ void Renderer::RenderStart() {
   sql_ += EventScript(
       {.kind = "run_started", .message = kind_ + " " + target_ + " by ", .details = details_},
       {.suffix = " || current_setting('lockstep.actor')"});
-  if (plan_.direction == Direction::kDown) sql_ += PreflightScript(graph_, plan_);
+  if (plan_.direction == Direction::kDown) {
+    sql_ += NoRepeatablesScript() + PreflightScript(graph_, plan_);
+  }
 }
 
 std::string Renderer::RecordSql(const Revision& revision, const Step& step, bool is_last) const {
@@ -222,6 +225,7 @@ std::string Renderer::Render() {
                        .revision = revision.id});
     }
   }
+  if (plan_.direction == Direction::kUp) sql_ += RepeatablesScript(graph_, plan_, touched_);
   RenderVerifications();
   sql_ += FinishScript();
   return std::move(sql_);

@@ -84,6 +84,7 @@ std::vector<Happening> Attempt::Tail() const {
 
 std::string Attempt::RecordSql() const {
   std::string sql;
+  if (task_.is_repeatable) return prepared_.record_sql;
   if (task_.direction == Direction::kUp) {
     sql += MendedSql(session_, task_);
     sql += RecordStepSql(session_.sql, task_.revision, task_.step);
@@ -124,7 +125,9 @@ absl::Status Attempt::RunAsOneMessage() {
 absl::Status Attempt::RunInParts() {
   Killpoint("step_before_begin");
   std::string begin = BeginSql(session_.sql, limits_);
-  if (task_.direction == Direction::kDown) begin += BeginUndoSql(task_.revision);
+  if (task_.direction == Direction::kDown && !task_.is_repeatable) {
+    begin += BeginUndoSql(task_.revision);
+  }
   begin += task_.ask_first + EnterRoleSql(role_);
   auto begun = Send(begin);
   if (!begun.ok()) return TranslateLedgerError(begun.status());

@@ -53,6 +53,8 @@ class DefinitionCacheTest : public ::testing::Test {
 };
 
 TEST_F(DefinitionCacheTest, GivesBackWhatWasLoaded) {
+  folder_.Write("orders/repeatable/v.sql",
+                "CREATE OR REPLACE VIEW transactions.v AS SELECT 1 AS id;");
   EXPECT_FALSE(Fetch().has_value());
   const LoadResult loaded = Store();
   const auto cached = Fetch();
@@ -74,6 +76,11 @@ TEST_F(DefinitionCacheTest, GivesBackWhatWasLoaded) {
     EXPECT_EQ(a.verify.facts.read, b.verify.facts.read);
   }
   EXPECT_EQ(cached->definitions.releases[0].name, "v1");
+  ASSERT_EQ(cached->definitions.repeatables.size(), 1U);
+  const Repeatable& view = cached->definitions.repeatables[0];
+  EXPECT_EQ(view.key(), "orders/v");
+  EXPECT_EQ(view.objects, loaded.definitions.repeatables[0].objects);
+  EXPECT_EQ(view.script.checksum, loaded.definitions.repeatables[0].script.checksum);
 }
 
 TEST_F(DefinitionCacheTest, AnyChangeOfTheFolderCounts) {
@@ -93,6 +100,16 @@ TEST_F(DefinitionCacheTest, AnyChangeOfTheFolderCounts) {
       [&] { folder_.AddRevision("orders", "o002", "down_revision: \"o001\"\n"); },
       [&] { folder_.AddRevision("finance", "f001"); },
       [&] { folder_.Remove("finance"); },
+      [&] {
+        folder_.Write("orders/repeatable/v.sql",
+                      "CREATE OR REPLACE VIEW transactions.v AS SELECT 1 AS id;");
+      },
+      [&] { touch("orders/repeatable/v.sql"); },
+      [&] {
+        folder_.Write("orders/repeatable/w.sql",
+                      "CREATE OR REPLACE VIEW transactions.w AS SELECT id FROM transactions.v;");
+      },
+      [&] { folder_.Remove("orders/repeatable/w.sql"); },
       [&] { folder_.Remove("orders/o001_x/guard.sql"); },
       [&] {  // the same bytes and times under another inode
         struct stat before {};
