@@ -146,10 +146,11 @@ class Reader {
              used, problems_);
     if (sql.script.is_opaque) {
       const int line = unread.empty() ? 0 : unread.front().line;
+      const ParsedSql parsed(sql.script.text);
       Refuse(line, "REPEATABLE_UNREADABLE",
-             "the parser cannot read this" +
-                 (unread.empty() ? std::string() : " (" + unread.front().message + ")") +
-                 "; what it creates has to be known, so write it in syntax of PostgreSQL 15");
+             "the parser of PostgreSQL 15 cannot read this" +
+                 (parsed.ok() ? std::string() : " (" + parsed.message() + ")") +
+                 "; what a repeatable definition creates has to be known before it is applied");
       return;
     }
     ReadStatements();
@@ -253,6 +254,7 @@ class Reader {
       AddObject(statement, *std::move(object), line);
       return;
     }
+    if (statement.key() == "TransactionStmt") return;  // told by CheckSql
     const auto described = DescribedBy(statement);
     if (!described.has_value()) {
       Refuse(line, "REPEATABLE_STATEMENT",
@@ -275,9 +277,9 @@ class Reader {
   void AddObject(TreeNode statement, RepeatableObject object, int line) {
     if (!statement["replace"].IsTrue()) {
       Refuse(line, "REPEATABLE_STATEMENT",
-             "CREATE " + object.kind +
-                 " must be CREATE OR REPLACE: the text is applied again "
-                 "whenever it changes");
+             "a " + object.kind +
+                 " must be made with CREATE OR REPLACE: the text is applied again whenever it "
+                 "changes");
     }
     if (statement["view"]["relpersistence"].raw() == "t") {
       Refuse(line, "REPEATABLE_STATEMENT", "a temporary view would be gone after the step");

@@ -276,8 +276,14 @@ absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& s
   auto checks = RunVerifications(context, *reader, graph_, state, Verifiable(graph_, state),
                                  LimitsOf(options_), journal);
   if (checks.ok()) {
-    ASSIGN_OR_RETURN(const auto drifts, CheckRepeatables(*reader));
-    checks->results.insert(checks->results.end(), drifts.begin(), drifts.end());
+    const auto drifts = CheckRepeatables(*reader);
+    if (drifts.ok()) {
+      checks->results.insert(checks->results.end(), drifts->begin(), drifts->end());
+    } else {
+      checks = drifts.status();
+    }
+  }
+  if (checks.ok()) {
     report.results = checks->results;
     for (const VerificationResult& check : report.results) {
       if (check.passed) continue;

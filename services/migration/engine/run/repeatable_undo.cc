@@ -186,8 +186,10 @@ absl::Status PutRepeatablesBack(RunSession& session, Touched& touched, RunReport
   std::vector<const AppliedRepeatable*> forgotten;
   // They were found right when they were applied, maybe by other rules.
   std::vector<Problem> ignored;
+  AppliedState aside;  // nothing else may be dropped
   for (const auto& [key, applied] : state.repeatables) {
     if (!applied.is_set_aside) continue;
+    aside.repeatables[key] = applied;
     const std::optional<RepeatableBody> body = Fitting(bodies, key, state);
     if (!body.has_value()) {
       forgotten.push_back(&applied);
@@ -200,7 +202,7 @@ absl::Status PutRepeatablesBack(RunSession& session, Touched& touched, RunReport
   }
   const std::vector<Repeatable> definitions = OrderRepeatables(std::move(read), ignored);
   const RepeatableScope scope{.definitions = definitions,
-                              .known = KnownObjectsOf(definitions, state),
+                              .known = KnownObjectsOf(definitions, aside),
                               .heads = HeadsOf(session.graph, state)};
   std::vector<std::string> applied;
   for (const Repeatable& definition : definitions) {
