@@ -292,11 +292,11 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(LookFirst(session, run));
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
-  RETURN_IF_ERROR(LookFirst(session, run));
   Touched touched;
   for (const PlanItem& item : plan.items) {
     RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));
