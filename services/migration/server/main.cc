@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/pg/pool.h"
 #include "common/service/process.h"
 #include "services/migration/server/engines.h"
@@ -30,6 +31,14 @@ int main(int argc, char** argv) {
   settings.Add("migrations_dir", &migrations_dir, "Folder of the migration definitions.");
   settings.Add("lease_ttl", &engine_options.lease_ttl,
                "A runner that does not renew its lease for this long has lost it.");
+  settings
+      .Add("standby_spacing", &engine_options.standby_spacing,
+           "Between steps that take ACCESS EXCLUSIVE while a standby streams; 0 = none.")
+      .Range(absl::ZeroDuration(), absl::Hours(1));
+  settings
+      .Add("build_stall_after", &engine_options.build_stall_after,
+           "An index build that makes no progress for this long is said to be held up.")
+      .Range(absl::Seconds(1), absl::Hours(24));
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
 
   auto engines = migration::Engines::Open(engine_options, migrations_dir);

@@ -18,6 +18,7 @@
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/run_verification.h"
+#include "services/migration/engine/run/standby_spacing.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 
@@ -96,6 +97,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
   Killpoint("step_begin");
   RETURN_IF_ERROR(AwaitResumption(session));
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(AwaitSpacing(session, task));
   session.in_flight = InFlight{.text = task.text()};
   if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
   session.journal.Emit(task.Event("step_started", task.text()));
@@ -116,6 +118,7 @@ absl::Status RunStep(RunSession& session, const StepTask& task, const UndoReques
     return status;
   }
   ++report.steps_run;
+  NoteSpacing(session, task);
   Killpoint("step_end");
   return RenamesRelations(task.script) ? LoadWasThere(session) : absl::OkStatus();
 }
