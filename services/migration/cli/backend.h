@@ -29,8 +29,10 @@ struct GlobalOptions {
   std::string admin_url;
   std::string migrations_dir;
   std::string actor;
-  int lease_ttl_s = 15;  // with --direct
-  int soak_s = 0;        // with --direct: the least soak of CONTRACT revisions
+  int lease_ttl_s = 15;         // with --direct
+  int standby_spacing_s = 5;    // with --direct
+  int build_stall_s = 10 * 60;  // with --direct
+  int soak_s = 0;               // with --direct: the least soak of CONTRACT revisions
   bool json = false;
 };
 

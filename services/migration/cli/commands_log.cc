@@ -119,7 +119,8 @@ std::string Describe(const pb::RunEvent& event, const Output& output) {
   Colour colour = Colour::kNone;
   if (event.kind() == "step_failed" || event.kind() == "step_blocked") colour = Colour::kRed;
   if (event.kind() == "warning" || event.kind() == "waiting_for_lease" ||
-      event.kind() == "privileged_sql" || event.kind() == "blocker_cancelled") {
+      event.kind() == "privileged_sql" || event.kind() == "blocker_cancelled" ||
+      event.kind() == "build_stalled") {
     colour = Colour::kYellow;
   }
   if (event.kind() == "run_finished" || event.kind() == "revision_finished")

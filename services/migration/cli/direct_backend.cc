@@ -234,6 +234,8 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& 
   engine.actor = options.actor;
   engine.lease_ttl = absl::Seconds(options.lease_ttl_s);
   engine.soak = absl::Seconds(options.soak_s);
+  engine.standby_spacing = absl::Seconds(options.standby_spacing_s);
+  engine.build_stall_after = absl::Seconds(options.build_stall_s);
   migration::LoadOptions load;
   std::unique_ptr<migration::SessionAhead> session_ahead;
   if (use_cache) {

@@ -51,6 +51,14 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& options) {
   app.add_option("--soak", options.soak_s,
                  "with --direct: seconds that every CONTRACT soaks at least (default 0)")
       ->check(CLI::Range(0, 90 * 86400));
+  app.add_option("--standby-spacing", options.standby_spacing_s,
+                 "with --direct: seconds between steps that take ACCESS EXCLUSIVE while a standby "
+                 "streams (default 5, 0 = none)")
+      ->check(CLI::Range(0, 3600));
+  app.add_option("--build-stall-after", options.build_stall_s,
+                 "with --direct: seconds without progress after which an index build is said to be "
+                 "held up (default 600)")
+      ->check(CLI::Range(1, 86400));
   app.add_flag("--json", options.json, "one JSON document on stdout");
 }
 

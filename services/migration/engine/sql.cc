@@ -166,4 +166,19 @@ absl::StatusOr<IndexBuild> ReadIndexDefinition(std::string_view create_index) {
       .With("statement", create_index.substr(0, 200));
 }
 
+std::vector<std::string> ValidatedConstraints(std::string_view alter_table) {
+  std::vector<std::string> names;
+  const std::string text(alter_table);
+  const ParsedSql parsed(text);
+  if (!parsed.ok()) return names;
+  const ParseTree tree(parsed.json());
+  const TreeNode alter = tree.root()["stmts"].first()["stmt"]["AlterTableStmt"];
+  for (TreeNode cmd = alter["cmds"].first(); !cmd.empty(); cmd = cmd.next()) {
+    const TreeNode command = cmd["AlterTableCmd"];
+    if (command["subtype"].raw() == "AT_ValidateConstraint")
+      names.push_back(command["name"].text());
+  }
+  return names;
+}
+
 }  // namespace lockstep::migration

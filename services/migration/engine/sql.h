@@ -32,6 +32,10 @@ Script ReadScript(std::string_view file, std::string_view text, std::vector<Prob
 // (NOT_AN_INDEX_DEFINITION).
 [[nodiscard]] absl::StatusOr<IndexBuild> ReadIndexDefinition(std::string_view create_index);
 
+// The names of the constraints that one ALTER TABLE ... VALIDATE CONSTRAINT statement is about, in
+// order. Empty for every other text.
+std::vector<std::string> ValidatedConstraints(std::string_view alter_table);
+
 // 1-based line of byte `offset` in `text`.
 int LineOf(std::string_view text, std::size_t offset);
 

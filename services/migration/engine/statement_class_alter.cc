@@ -139,6 +139,8 @@ void Partition(TreeNode command, const TreeName& table, bool is_index, Statement
   if (partition["concurrent"].IsTrue() || subtype == "AT_DetachPartitionFinalize") {
     out.Raise(StatementClass::kOnlineBuild);
     out.Lock(table, LockMode::kShareUpdateExclusive);
+    // In the second of its two transactions.
+    out.Lock(part, LockMode::kAccessExclusive);
     return;
   }
   out.Lock(table, attaches ? LockMode::kShareUpdateExclusive : LockMode::kAccessExclusive);

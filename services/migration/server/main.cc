@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "common/log/log.h"
 #include "common/pg/pool.h"
 #include "common/service/process.h"
@@ -127,6 +128,14 @@ int main(int argc, char** argv) {
                "How long a run waits at the gate of a CONTRACT, and for its soak.");
   settings.Add("soak", &engine_options.soak,
                "The least time that applications go without what a CONTRACT drops before it goes.");
+  settings
+      .Add("standby_spacing", &engine_options.standby_spacing,
+           "Between steps that take ACCESS EXCLUSIVE while a standby streams; 0 = none.")
+      .Range(absl::ZeroDuration(), absl::Hours(1));
+  settings
+      .Add("build_stall_after", &engine_options.build_stall_after,
+           "An index build that makes no progress for this long is said to be held up.")
+      .Range(absl::Seconds(1), absl::Hours(24));
   if (const auto exit_code = process.Load(argc, argv)) return *exit_code;
   if (const absl::Status status = migration::webhook::Check(telling_settings.webhook);
       !status.ok()) {

@@ -20,6 +20,8 @@ constexpr absl::Duration kLateLook = absl::Milliseconds(250);
 constexpr absl::Duration kLate = absl::Seconds(10);
 // How often the ledger's log is brought up to date meanwhile.
 constexpr absl::Duration kStore = absl::Milliseconds(250);
+// How often the progress of a build is read, of a statement that has run as long.
+constexpr absl::Duration kBetweenBuildLooks = absl::Milliseconds(500);
 
 // Whether anybody has waited for `grace` because of `pid`, which itself waits.
 absl::StatusOr<bool> HasQueue(pg::Connection& connection, int pid, absl::Duration grace) {
@@ -197,7 +199,62 @@ void Attendant::Look() {
       if (has_queue.ok() && *has_queue) Yield(subject);
     }
   }
+  LookAtBuild(subject);
   if (absl::Now() >= next_store_) StoreEvents();
+}
+
+std::optional<Happening> Attendant::LabelOf(const Subject& subject) const {
+  const std::lock_guard lock(mutex_);
+  if (!is_watching_ || watch_number_ != subject.number) return std::nullopt;
+  return label_;
+}
+
+void Attendant::LookAtBuild(const Subject& subject) {
+  const absl::Time now = absl::Now();
+  if (subject.runs_for < kBetweenBuildLooks || now < next_build_look_) return;
+  next_build_look_ = now + kBetweenBuildLooks;
+  const auto progress = LoadBuildProgress(*connection_, subject.pid);
+  if (!progress.ok() || !progress->has_value()) return;
+  if (build_number_ != subject.number) build_ = BuildWatch();
+  build_number_ = subject.number;
+  switch (build_.Look(**progress, now, options_.build_stall_after)) {
+    case BuildWatch::News::kNothing:
+      return;
+    case BuildWatch::News::kStalled:
+      TellStall(subject, **progress);
+      return;
+    case BuildWatch::News::kProgress:
+      break;
+  }
+  std::optional<Happening> told = LabelOf(subject);
+  if (!told.has_value()) return;
+  told->kind = "build_progress";
+  told->message = (*progress)->text();
+  told->details.update((*progress)->details());
+  journal_.Emit(*std::move(told));
+}
+
+void Attendant::TellStall(const Subject& subject, const BuildProgress& progress) {
+  const auto holders = HoldersInTheWayOf(*connection_, subject.pid);
+  const auto oldest = OldestTransaction(*connection_, subject.pid);
+  std::optional<Happening> told = LabelOf(subject);
+  if (!told.has_value()) return;
+  const absl::Duration still = absl::Now() - build_.unchanged_since();
+  told->kind = "build_stalled";
+  told->message =
+      absl::StrFormat("has not moved for %d s: %s", absl::ToInt64Seconds(still), progress.text());
+  told->details.update(progress.details());
+  told->details["unchanged_seconds"] = absl::ToInt64Seconds(still);
+  if (holders.ok() && !holders->empty()) {
+    told->message += "; held up by " + holders->front().text() + "; " + holders->front().advice();
+    told->details["holders"] = ToJson(*holders);
+  }
+  if (oldest.ok() && oldest->has_value()) {
+    told->message += "; the oldest transaction is that of " + (*oldest)->text();
+    told->details["oldest_transaction"] = ToJson({**oldest})[0];
+  }
+  journal_.Emit(*std::move(told));
+  next_store_ = absl::InfinitePast();
 }
 
 void Attendant::TellHolders(const Subject& subject, const std::vector<LockHolder>& holders) {

@@ -1,6 +1,6 @@
 // What goes on beside the runner's main connection: renewing the lease, watching who blocks the
-// running statement, keeping the log current, and stopping the statement when the lease or the
-// caller is gone, or when others queue behind it.
+// running statement and how far a build has come, keeping the log current, and stopping the
+// statement when the lease or the caller is gone, or when others queue behind it.
 //
 // One thread and, from the moment it is needed, one recorded connection.
 #pragma once
@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
+#include "services/migration/engine/run/build_progress.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/lock_holders.h"
@@ -77,6 +79,12 @@ class Attendant {
   // False when it does not wait for a lock now, or nobody can say.
   bool Waits(int pid);
   void TellHolders(const Subject& subject, const std::vector<LockHolder>& holders);
+  // Tells how far the watched statement has come when it builds an index, and that it does not move
+  // any more. Never ends anybody.
+  void LookAtBuild(const Subject& subject);
+  void TellStall(const Subject& subject, const BuildProgress& progress);
+  // The event of the watched statement, without kind and message; nullopt: another one runs now.
+  std::optional<Happening> LabelOf(const Subject& subject) const;
   void StoreEvents();
   void StopStatement();
   void Yield(const Subject& subject);
@@ -110,6 +118,10 @@ class Attendant {
   absl::Time last_renewal_;  // by our own clock, for the decision to stop
   absl::Time next_renewal_;
   absl::Time next_store_;
+  // Of the attendant's own thread: the build of watch number build_number_.
+  BuildWatch build_;
+  int build_number_ = 0;
+  absl::Time next_build_look_ = absl::InfinitePast();
   Context::Registration on_cancel_;
   std::thread thread_;
 };

@@ -61,7 +61,25 @@ absl::StatusOr<bool> IsAnyIndexThere(pg::Connection& connection, const ScriptFac
 }
 
 absl::StatusOr<bool> IsAnyIndexWhole(pg::Connection& connection, const ScriptFacts& drop) {
-  return IsAnyIndex(connection, drop, "i.indisvalid AND i.indisready AND i.indislive");
+  return IsAnyIndex(connection, drop,
+                    "(c.relkind = 'I' OR (i.indisvalid AND i.indisready AND i.indislive))");
+}
+
+absl::StatusOr<std::vector<std::string>> NotValidated(pg::Connection& connection,
+                                                      const ScriptFacts& validate,
+                                                      const std::vector<std::string>& names) {
+  ASSIGN_OR_RETURN(
+      pg::Result rows,
+      connection.Query("SELECT w.name FROM unnest($1::text[]) AS w (name)"
+                       " WHERE NOT EXISTS (SELECT FROM pg_constraint AS k"
+                       "         JOIN pg_class AS c ON c.oid = k.conrelid"
+                       "         JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+                       "        WHERE k.conname = w.name AND k.convalidated"
+                       "          AND n.nspname || '.' || c.relname = ANY ($2::text[]))",
+                       pg::ArrayLiteral(names), pg::ArrayLiteral(validate.written)));
+  std::vector<std::string> missing;
+  for (const pg::Row row : rows) missing.push_back(row.Text("name"));
+  return missing;
 }
 
 absl::StatusOr<std::vector<std::string>> ReindexLeftovers(pg::Connection& connection,

@@ -27,6 +27,7 @@ absl::StatusOr<bool> IsDefinedAs(const IndexState& state, const IndexBuild& buil
 // Whether a relation that `drop` (a DROP INDEX) names is an index that is there.
 absl::StatusOr<bool> IsAnyIndexThere(pg::Connection& connection, const ScriptFacts& drop);
 // The same, and it is as good as before: DROP INDEX CONCURRENTLY first makes it invalid, then dead.
+// An index of a partitioned table goes in one transaction, so it is always whole.
 absl::StatusOr<bool> IsAnyIndexWhole(pg::Connection& connection, const ScriptFacts& drop);
 
 // "schema"."index" of the invalid twins (_ccnew, _ccold) that broken-off REINDEX CONCURRENTLY
@@ -34,6 +35,12 @@ absl::StatusOr<bool> IsAnyIndexWhole(pg::Connection& connection, const ScriptFac
 // out-of-line storage included.
 absl::StatusOr<std::vector<std::string>> ReindexLeftovers(pg::Connection& connection,
                                                           const ScriptFacts& reindex);
+
+// The constraints of these names on the table that `validate` (an ALTER TABLE) is about that are
+// not there or not validated.
+absl::StatusOr<std::vector<std::string>> NotValidated(pg::Connection& connection,
+                                                      const ScriptFacts& validate,
+                                                      const std::vector<std::string>& names);
 
 struct Attachment {
   bool is_pending = false;  // a DETACH ... CONCURRENTLY began and has to be finalized

@@ -1,17 +1,22 @@
 #include "services/migration/engine/run/concurrent_step.h"
 
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/killpoint/killpoint.h"
-#include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/partitioned_sql.h"
+#include "services/migration/engine/run/alone_statement.h"
 #include "services/migration/engine/run/catalog_state.h"
-#include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/index_builder.h"
+#include "services/migration/engine/run/partition_state.h"
+#include "services/migration/engine/run/partitioned_index.h"
+#include "services/migration/engine/run/preflight.h"
+#include "services/migration/engine/run/statement_text.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/undo.h"
 #include "services/migration/engine/sql.h"
@@ -31,10 +36,6 @@ const IndexBuild* BuildOf(const Script& alone) {
   return TagOf(alone) == "CREATE INDEX" && alone.facts.concurrent_indexes.size() == 1
              ? &alone.facts.concurrent_indexes.front()
              : nullptr;
-}
-
-std::string QuotedName(const IndexBuild& build) {
-  return pg::QuoteIdentifier(build.schema) + "." + pg::QuoteIdentifier(build.name);
 }
 
 // Whether two statements do the same, however they are spelled.
@@ -57,7 +58,12 @@ std::string Words(const std::string& statement) {
 class ConcurrentStep {
  public:
   ConcurrentStep(RunSession& session, const StepTask& task)
-      : session_(session), task_(task), started_(absl::Now()) {}
+      : session_(session),
+        task_(task),
+        started_(absl::Now()),
+        alone_(session, task),
+        builder_(session, task, alone_),
+        partitioned_(session, task, alone_, builder_) {}
 
   absl::StatusOr<StepOutcome> Run(const UndoRequest& undo);
   absl::Status ClearBegun();
@@ -65,29 +71,27 @@ class ConcurrentStep {
  private:
   absl::Status RunStatement(int number, const std::string& statement);
   absl::Status BuildIndex(const IndexBuild& build, const std::string& statement, bool is_ours);
-  absl::Status BuildOnce(const IndexBuild& build, const std::string& statement, absl::Time give_up,
-                         bool& is_ours);
-  absl::StatusOr<std::optional<IndexState>> WaitForBuilder(const IndexBuild& build,
-                                                           absl::Time give_up);
-  absl::Status AlterTable(const ScriptFacts& facts, const std::string& statement, bool is_ours);
-  absl::Status DropIndex(const std::string& quoted_name);
-  absl::Status DropReindexLeftovers(const ScriptFacts& facts);
-  absl::Status DropLeftover(const IndexBuild& build);
+  absl::Status DropIndex(const ScriptFacts& facts, const std::string& statement, bool is_ours);
+  absl::Status Reindex(const ScriptFacts& facts, const std::string& statement, bool is_ours);
+  absl::Status AlterTable(const Script& alone, const std::string& statement, bool is_ours);
+  absl::Status Validate(const Script& alone, const std::string& statement);
+  absl::Status Detach(const Script& alone, const std::string& statement, bool is_ours);
+  // All of them, or those that are not in `known`.
+  absl::Status DropReindexLeftovers(const ScriptFacts& facts,
+                                    const std::set<std::string>& known = {});
   // Takes back what an announced statement left. False: only the step's own undo could.
   absl::StatusOr<bool> Clear(const std::string& statement);
   absl::Status ClearSuperseded();
   absl::Status Announce(int number, const std::string& statement);
-  // Sends one statement outside of any transaction, as the owner, right after a lease check.
-  absl::Status SendOnce(const std::string& statement, bool is_online_build);
-  absl::Status Send(const std::string& statement, bool is_online_build);
-  // Runs `attempt` with patience for locks; STEP_FAILED for what else the server refuses.
-  absl::Status Patiently(absl::FunctionRef<absl::Status()> attempt);
   absl::Status Record();
 
   RunSession& session_;
   const StepTask& task_;
   const absl::Time started_;
   Intents intents_;  // of earlier attempts
+  AloneStatement alone_;
+  IndexBuilder builder_;
+  PartitionedIndex partitioned_;
 };
 
 absl::StatusOr<StepOutcome> ConcurrentStep::Run(const UndoRequest& undo) {
@@ -131,12 +135,15 @@ absl::StatusOr<bool> ConcurrentStep::Clear(const std::string& statement) {
   ASSIGN_OR_RETURN(const Script alone, ReadScript(task_.script.file, statement));
   const std::string tag = TagOf(alone);
   if (const IndexBuild* build = BuildOf(alone); build != nullptr) {
-    const absl::Time give_up = absl::Now() + absl::Seconds(task_.step.limits.retry_for_seconds);
-    ASSIGN_OR_RETURN(const std::optional<IndexState> there, WaitForBuilder(*build, give_up));
+    ASSIGN_OR_RETURN(const std::optional<IndexState> there, builder_.AwaitBuilder(*build));
     if (!there.has_value()) return true;
     ASSIGN_OR_RETURN(const bool is_ours, IsDefinedAs(*there, *build));
     // Of another definition: somebody else's.
-    if (is_ours) RETURN_IF_ERROR(Patiently([&] { return DropLeftover(*build); }));
+    if (!is_ours) return true;
+    ASSIGN_OR_RETURN(const bool is_partitioned,
+                     IsPartitioned(session_.connection, build->schema + "." + build->name));
+    RETURN_IF_ERROR(is_partitioned ? partitioned_.Drop(build->schema, build->name)
+                                   : builder_.DropLeftover(*build));
     return true;
   }
   if (tag == "REINDEX") {
@@ -199,160 +206,113 @@ absl::Status ConcurrentStep::RunStatement(int number, const std::string& stateme
   }
   if (!is_foreign) RETURN_IF_ERROR(Announce(number, statement));
   if (build != nullptr) return BuildIndex(*build, statement, is_ours);
-  if (tag == "DROP INDEX") {
-    ASSIGN_OR_RETURN(const bool is_there, IsAnyIndexThere(session_.connection, alone.facts));
-    // Gone already, by the attempt that crashed: done.
-    if (is_ours && !is_there) return absl::OkStatus();
-    return Send(statement, true);
-  }
-  if (tag == "REINDEX") {
-    if (is_ours) RETURN_IF_ERROR(DropReindexLeftovers(alone.facts));
-    return Send(statement, true);
-  }
+  if (tag == "DROP INDEX") return DropIndex(alone.facts, statement, is_ours);
+  if (tag == "REINDEX") return Reindex(alone.facts, statement, is_ours);
   if (tag == "REFRESH MATERIALIZED VIEW" || tag == "VACUUM" || tag == "ANALYZE") {
-    return Send(statement, false);
+    Preflight preflight(session_, task_, {&alone});
+    return alone_.SendPolitely(statement, preflight);
   }
-  if (tag == "ALTER TABLE") return AlterTable(alone.facts, statement, is_ours);
+  if (tag == "ALTER TABLE") return AlterTable(alone, statement, is_ours);
   return Error(absl::StatusCode::kFailedPrecondition, "NON_TRANSACTIONAL_UNSUPPORTED",
                task_.text() + ": after a crash nobody could tell whether \"" + tag + "\" was done");
 }
 
-// The index once nobody else is at work on it.
-absl::StatusOr<std::optional<IndexState>> ConcurrentStep::WaitForBuilder(const IndexBuild& build,
-                                                                         absl::Time give_up) {
-  for (int tries = 0;; ++tries) {
-    RETURN_IF_ERROR(MayGoOn(session_));
-    ASSIGN_OR_RETURN(std::optional<IndexState> there, LookAtIndex(session_.connection, build));
-    if (!there.has_value() || there->is_valid || there->builder_pid == 0) return there;
-    if (absl::Now() > give_up) {
-      return Error(absl::StatusCode::kFailedPrecondition, "STEP_BLOCKED",
-                   absl::StrFormat("%s: index %s.%s is being built by pid %d", task_.text(),
-                                   build.schema, build.name, there->builder_pid))
-          .With("blocker_pid", there->builder_pid);
-    }
-    RETURN_IF_ERROR(Sleep(session_.context, Backoff(tries)));
+absl::Status ConcurrentStep::BuildIndex(const IndexBuild& build, const std::string& statement,
+                                        bool is_ours) {
+  ASSIGN_OR_RETURN(const bool is_partitioned,
+                   IsPartitioned(session_.connection, build.schema + "." + build.table));
+  const auto parent = ParentIndexStatement(statement);
+  if (is_partitioned && parent.has_value()) return partitioned_.Build(build, *parent, is_ours);
+  return builder_.Build(build, statement, is_ours);
+}
+
+absl::Status ConcurrentStep::DropIndex(const ScriptFacts& facts, const std::string& statement,
+                                       bool is_ours) {
+  ASSIGN_OR_RETURN(const bool is_there, IsAnyIndexThere(session_.connection, facts));
+  // Gone already, by the attempt that crashed: done.
+  if (is_ours && !is_there) return absl::OkStatus();
+  for (const std::string& name : facts.written) {
+    ASSIGN_OR_RETURN(const bool is_partitioned, IsPartitioned(session_.connection, name));
+    if (!is_partitioned) continue;
+    return partitioned_.Drop(name.substr(0, name.find('.')), BareName(name));
   }
+  RETURN_IF_ERROR(alone_.Send(statement, alone_.Unlimited()));
+  ASSIGN_OR_RETURN(const bool is_left, IsAnyIndexThere(session_.connection, facts));
+  if (!is_left) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "STEP_FAILED",
+               task_.text() + ": the index is still there after \"" + statement + "\"");
 }
 
-absl::Status ConcurrentStep::DropIndex(const std::string& quoted_name) {
-  Killpoint("concurrent_before_drop_leftover");
-  return SendOnce("DROP INDEX CONCURRENTLY IF EXISTS " + quoted_name, true);
+absl::Status ConcurrentStep::Reindex(const ScriptFacts& facts, const std::string& statement,
+                                     bool is_ours) {
+  // What lies there before the first attempt is somebody else's.
+  std::set<std::string> foreign;
+  if (!is_ours) {
+    ASSIGN_OR_RETURN(const auto there, ReindexLeftovers(session_.connection, facts));
+    foreign.insert(there.begin(), there.end());
+  }
+  RETURN_IF_ERROR(DropReindexLeftovers(facts, foreign));
+  const absl::Status sent = alone_.Send(statement, alone_.Unlimited());
+  if (session_.connection.is_lost()) return sent;
+  // A try that met a deadlock, or failed, leaves its twins, which cost every write.
+  const absl::Status cleared = DropReindexLeftovers(facts, foreign);
+  return sent.ok() ? cleared : sent;
 }
 
-absl::Status ConcurrentStep::DropLeftover(const IndexBuild& build) {
-  session_.journal.Emit(task_.Event("index_resumed", "index " + build.schema + "." + build.name +
-                                                         " was left by an attempt that did not "
-                                                         "come to its end; it is dropped"));
-  return DropIndex(QuotedName(build));
-}
-
-absl::Status ConcurrentStep::DropReindexLeftovers(const ScriptFacts& facts) {
+absl::Status ConcurrentStep::DropReindexLeftovers(const ScriptFacts& facts,
+                                                  const std::set<std::string>& known) {
   ASSIGN_OR_RETURN(const auto leftovers, ReindexLeftovers(session_.connection, facts));
   for (const std::string& name : leftovers) {
-    RETURN_IF_ERROR(Patiently([&] { return DropIndex(name); }));
+    if (!known.contains(name)) RETURN_IF_ERROR(builder_.Drop(name));
   }
   return absl::OkStatus();
 }
 
-absl::Status ConcurrentStep::BuildOnce(const IndexBuild& build, const std::string& statement,
-                                       absl::Time give_up, bool& is_ours) {
-  ASSIGN_OR_RETURN(
-      const std::optional<IndexState> before,
-      is_ours ? WaitForBuilder(build, give_up) : LookAtIndex(session_.connection, build));
-  if (before.has_value() && is_ours) {
-    ASSIGN_OR_RETURN(const bool is_same, IsDefinedAs(*before, build));
-    if (!is_same) {
-      return Error(absl::StatusCode::kFailedPrecondition, "STEP_FAILED",
-                   task_.text() + ": an index " + build.schema + "." + build.name +
-                       " of another definition is in the way: " + before->definition);
-    }
-    if (before->is_valid) return absl::OkStatus();
-    RETURN_IF_ERROR(DropLeftover(build));
-  }
-  const absl::Status sent = SendOnce(statement, true);
-  if (sent.ok() || session_.connection.is_lost()) return sent;
-  // Cancelled or overtaken: whoever comes next finds the intent and what stands there.
-  RETURN_IF_ERROR(MayGoOn(session_));
-  // A failed build leaves an invalid index that costs every write; do not leave it for the next
-  // run. Without an intent of ours from before, what stands there may be somebody else's.
-  ASSIGN_OR_RETURN(const std::optional<IndexState> after, LookAtIndex(session_.connection, build));
-  const bool is_new = after.has_value() && !after->is_valid && (is_ours || !before.has_value());
-  if (!before.has_value()) is_ours = true;
-  if (is_new) RETURN_IF_ERROR(DropLeftover(build));
-  return sent;
-}
-
-absl::Status ConcurrentStep::BuildIndex(const IndexBuild& build, const std::string& statement,
-                                        bool is_ours) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(task_.step.limits.retry_for_seconds);
-  RETURN_IF_ERROR(Patiently([&] { return BuildOnce(build, statement, give_up, is_ours); }));
-  ASSIGN_OR_RETURN(const std::optional<IndexState> built, LookAtIndex(session_.connection, build));
-  const bool is_done = built.has_value() && built->is_valid;
-  ASSIGN_OR_RETURN(const bool is_same,
-                   is_done ? IsDefinedAs(*built, build) : absl::StatusOr<bool>(false));
-  if (is_done && is_same) return absl::OkStatus();
-  // IF NOT EXISTS reports success although an invalid or different index stands there.
-  return Error(absl::StatusCode::kFailedPrecondition, "STEP_FAILED",
-               task_.text() + ": index " + build.schema + "." + build.name +
-                   " is not there as the script defines it");
-}
-
-absl::Status ConcurrentStep::AlterTable(const ScriptFacts& facts, const std::string& statement,
+absl::Status ConcurrentStep::AlterTable(const Script& alone, const std::string& statement,
                                         bool is_ours) {
   const std::string words = Words(statement);
   const auto has = [&](std::string_view part) { return words.find(part) != std::string::npos; };
-  // Validating what is valid does nothing.
-  if (has(" VALIDATE CONSTRAINT ") && !has(" DETACH PARTITION ")) return Send(statement, false);
-  if (!has(" DETACH PARTITION ")) {
-    return Error(absl::StatusCode::kFailedPrecondition, "NON_TRANSACTIONAL_UNSUPPORTED",
-                 task_.text() +
-                     ": of ALTER TABLE only VALIDATE CONSTRAINT, DETACH PARTITION ... CONCURRENTLY "
-                     "and ... FINALIZE run outside transactions");
-  }
-  return Patiently([&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const auto attached, LookAtAttachment(session_.connection, facts));
-    if (is_ours && !attached.has_value()) return absl::OkStatus();
-    // An attempt of ours that was cut off between its two transactions.
-    const bool finishes = is_ours && attached->is_pending;
-    is_ours = true;
-    return SendOnce(finishes ? "ALTER TABLE " + attached->parent + " DETACH PARTITION " +
-                                   attached->part + " FINALIZE"
-                             : statement,
-                    false);
-  });
+  if (has(" DETACH PARTITION ")) return Detach(alone, statement, is_ours);
+  if (has(" VALIDATE CONSTRAINT ")) return Validate(alone, statement);
+  return Error(absl::StatusCode::kFailedPrecondition, "NON_TRANSACTIONAL_UNSUPPORTED",
+               task_.text() +
+                   ": of ALTER TABLE only VALIDATE CONSTRAINT, DETACH PARTITION ... CONCURRENTLY "
+                   "and ... FINALIZE run outside transactions");
 }
 
-absl::Status ConcurrentStep::SendOnce(const std::string& statement, bool is_online_build) {
-  RETURN_IF_ERROR(MayGoOn(session_));
-  pg::Connection& connection = session_.connection;
-  // A timeout in an online build leaves an invalid index behind and frees nobody: such a build
-  // blocks neither readers nor writers while it waits.
-  const auto ready = connection.Script(
-      AssertLeaseSql(session_.key) +
-      absl::StrFormat("SET lock_timeout = %d; SET statement_timeout = %d; SET ROLE %s;",
-                      is_online_build ? 0 : task_.step.limits.lock_timeout_ms,
-                      is_online_build ? 0 : task_.step.limits.statement_timeout_ms,
-                      pg::QuoteIdentifier(OwnerRole(task_.revision.service))));
-  if (!ready.ok()) return TranslateLedgerError(ready.status());
-  Killpoint("concurrent_before_send");
-  connection.SetAfterSendHook([] { Killpoint("concurrent_sent"); });
-  const absl::Status sent = connection.Query(statement).status();
-  connection.SetAfterSendHook({});
-  if (connection.is_lost()) return sent;
-  Killpoint("concurrent_done");
-  const absl::Status reset = ResetSession(connection);
-  return sent.ok() ? reset : sent;
+absl::Status ConcurrentStep::Validate(const Script& alone, const std::string& statement) {
+  const auto names = ValidatedConstraints(statement);
+  ASSIGN_OR_RETURN(const auto before, NotValidated(session_.connection, alone.facts, names));
+  // Validated already, by the attempt that crashed or by a person: not even a lock is needed.
+  if (before.empty()) return absl::OkStatus();
+  // It scans as long as it takes, and blocks neither readers nor writers.
+  RETURN_IF_ERROR(alone_.Send(statement, alone_.LongWork()));
+  ASSIGN_OR_RETURN(const auto after, NotValidated(session_.connection, alone.facts, names));
+  if (after.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "STEP_FAILED",
+               task_.text() + ": constraint " + after.front() + " is not validated");
 }
 
-absl::Status ConcurrentStep::Send(const std::string& statement, bool is_online_build) {
-  return Patiently([&] { return SendOnce(statement, is_online_build); });
-}
-
-absl::Status ConcurrentStep::Patiently(absl::FunctionRef<absl::Status()> attempt) {
-  const absl::Status status = RetryOnLocks(session_, task_, session_.connection, attempt);
-  const bool is_servers = !pg::SqlStateOf(status).empty() && ReasonOf(status) != "STEP_BLOCKED";
-  if (status.ok() || session_.connection.is_lost() || !is_servers) return status;
-  return ScriptError("STEP_FAILED", task_.text() + " failed at " + task_.script.file, status);
+absl::Status ConcurrentStep::Detach(const Script& alone, const std::string& statement,
+                                    bool is_ours) {
+  Preflight preflight(session_, task_, {&alone});
+  RETURN_IF_ERROR(alone_.Patiently(
+      [&]() -> absl::Status {
+        ASSIGN_OR_RETURN(const auto attached, LookAtAttachment(session_.connection, alone.facts));
+        if (is_ours && !attached.has_value()) return absl::OkStatus();
+        // An attempt of ours that was cut off between its two transactions.
+        const bool finishes = is_ours && attached->is_pending;
+        is_ours = true;
+        return alone_.SendOnce(finishes ? "ALTER TABLE " + attached->parent + " DETACH PARTITION " +
+                                              attached->part + " FINALIZE"
+                                        : statement,
+                               preflight.limits());
+      },
+      &preflight));
+  ASSIGN_OR_RETURN(const auto left, LookAtAttachment(session_.connection, alone.facts));
+  if (!left.has_value()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, "STEP_FAILED",
+               task_.text() + ": " + left->part + " is still a partition of " + left->parent);
 }
 
 absl::Status ConcurrentStep::Record() {

@@ -5,9 +5,10 @@
 // (step_intents.h), sent on the runner's recorded connection right after a lease check, and judged
 // by the catalog afterwards. After a crash the catalog says how far it came: an index that is valid
 // is done; an invalid one that is ours by name, table and definition, and that nobody builds, is
-// dropped and built again. An index that an announced statement of an earlier text built is ours as
-// well, and goes. A step whose undo was broken off is taken up the same way: what it made counts as
-// ours.
+// dropped and built again. An index of a partitioned table is built and dropped partition by
+// partition (partitioned_index.h). An index that an announced statement of an earlier text built is
+// ours as well, and goes. A step whose undo was broken off is taken up the same way: what it made
+// counts as ours.
 #pragma once
 
 #include "absl/status/status.h"

@@ -67,6 +67,10 @@ struct EngineOptions {
   // Verify queries wait for locks, in pieces of at most 5 s, this long together. What has not got
   // its locks by then is undecided (VERIFICATION_BLOCKED).
   absl::Duration verify_lock_wait = absl::Seconds(30);
+  // How far apart steps are that take ACCESS EXCLUSIVE, while a standby streams; 0 = not at all.
+  absl::Duration standby_spacing = absl::Seconds(5);
+  // After so long without progress of an index build, an event says so and who holds it up.
+  absl::Duration build_stall_after = absl::Minutes(10);
   // The first connection of the engine, if the caller began to open it; not owned (session.h).
   SessionAhead* session_ahead = nullptr;
 };

@@ -22,6 +22,7 @@ struct RunEvent {
   // archived, archive_purged, archive_restored, guard_rehearsed, guard_silent, verification,
   // verification_skipped, run_paused, run_resumed, backfill_started, backfill_progress,
   // backfill_held, backfill_paused, backfill_resumed, backfill_restarted, backfill_verified,
+  // build_progress, build_stalled, partition_indexed, spacing,
   // restore_point, backup_finished, database_restored, warning, predecessor_interrupted,
   // predecessor_unverified; recovered, in the log of a run that ended before it verified what it
   // had done, by the run that did so instead.

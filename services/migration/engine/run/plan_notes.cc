@@ -11,6 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/plan_notes_partitioned.h"
+#include "services/migration/engine/run/standby_spacing.h"
 #include "services/migration/engine/statement_class.h"
 
 namespace lockstep::migration {
@@ -49,9 +51,7 @@ constexpr char kReplication[] =
     " WHERE s.slot_type = 'logical' AND s.database = current_database() AND NOT s.temporary"
     " UNION ALL"
     " SELECT 'standby', coalesce(nullif(r.application_name, ''), r.client_addr::text, 'unnamed')"
-    "   FROM pg_stat_replication AS r WHERE NOT EXISTS (SELECT FROM pg_replication_slots AS s"
-    "         WHERE s.slot_type = 'logical' AND s.active_pid = r.pid)"
-    " ORDER BY 1, 2";
+    "   FROM pg_stat_replication AS r WHERE ";
 
 // A statement that works under a strong lock.
 struct Work {
@@ -177,7 +177,8 @@ absl::Status AddReplication(pg::Connection& connection, const Reading& reading,
   if (reading.closing.empty() && reading.adding.empty() && reading.dropping.empty()) {
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(pg::Result rows, connection.Query(kReplication));
+  ASSIGN_OR_RETURN(pg::Result rows,
+                   connection.Query(std::string(kReplication) + kIsPhysical + " ORDER BY 1, 2"));
   std::vector<std::string> standbys;
   std::vector<std::string> subscribers;
   for (const pg::Row row : rows) {
@@ -226,6 +227,7 @@ std::vector<PlanNote> FindNotes(pg::Connection& connection, const RelationNames&
   const Reading reading = Read(was_there, steps);
   std::vector<PlanNote> notes;
   absl::Status found = AddWorks(connection, reading, notes);
+  if (found.ok()) found = AddPartitioned(connection, was_there, steps, notes);
   if (found.ok()) found = AddReplication(connection, reading, notes);
   if (!found.ok()) {
     PlanNote& unknown = notes.emplace_back();

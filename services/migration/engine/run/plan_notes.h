@@ -1,6 +1,7 @@
 // What a person should know before steps run: statements that scan or rewrite a large table under a
 // lock that blocks its writers, queries on standbys that a step may break off, subscribers of
-// logical replication and the order that they need. Only reads.
+// logical replication and the order that they need, indexes of partitioned tables and what building
+// and dropping them locks. Only reads.
 #pragma once
 
 #include <vector>

@@ -25,6 +25,7 @@
 #include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/soak.h"
+#include "services/migration/engine/run/standby_spacing.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 
@@ -105,6 +106,7 @@ absl::Status RunStepWith(RunSession& session, const StepTask& task,
   Killpoint("step_begin");
   RETURN_IF_ERROR(AwaitResumption(session));
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(AwaitSpacing(session, task));
   RETURN_IF_ERROR(MarkRestorePoint(session, task));
   session.in_flight = InFlight{.text = task.text()};
   if (!IsOneTransaction(task)) session.in_flight->otherwise = " is not finished";
@@ -128,6 +130,7 @@ absl::Status RunStepWith(RunSession& session, const StepTask& task,
     return status;
   }
   ++report.steps_run;
+  NoteSpacing(session, task);
   Killpoint("step_end");
   return RenamesRelations(task.script) ? LoadWasThere(session) : absl::OkStatus();
 }
@@ -331,13 +334,13 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayBegin(session));
+  RETURN_IF_ERROR(LookFirst(session, run));
   RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   RETURN_IF_ERROR(BreakOffSoaks(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
-  RETURN_IF_ERROR(LookFirst(session, run));
   Touched touched;
   RETURN_IF_ERROR(SetRepeatablesAside(session, plan, touched, report));
   for (const PlanItem& item : plan.items) {

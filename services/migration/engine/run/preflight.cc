@@ -100,6 +100,29 @@ Preflight::Preflight(RunSession& session, const StepTask& task, std::vector<Rela
   strong_ = StrongLocks(session, statements, std::move(more));
 }
 
+Preflight::Preflight(RunSession& session, const StepTask& task, NothingRead)
+    : session_(session), task_(task), limits_(task.step.limits) {}
+
+Preflight::Preflight(RunSession& session, const StepTask& task,
+                     const std::vector<const Script*>& scripts)
+    : Preflight(session, task, NothingRead()) {
+  is_instant_ = true;
+  for (const Script* script : scripts) {
+    const std::vector<StatementLocks> statements = ClassifyStatements(*script);
+    is_instant_ = is_instant_ && IsInstant(statements);
+    std::vector<RelationLock> strong = StrongLocks(session, statements, {});
+    strong_.insert(strong_.end(), strong.begin(), strong.end());
+  }
+}
+
+Preflight Preflight::ForLocks(RunSession& session, const StepTask& task,
+                              std::vector<RelationLock> locks) {
+  Preflight preflight(session, task, NothingRead());
+  preflight.is_instant_ = true;
+  preflight.strong_ = std::move(locks);
+  return preflight;
+}
+
 absl::StatusOr<std::vector<LockHolder>> Preflight::Look() {
   ASSIGN_OR_RETURN(std::vector<LockHolder> holders, HoldersAgainst(session_.connection, strong_));
   const absl::Time now = absl::Now();

@@ -40,12 +40,18 @@ bool Outlasts(const LockHolder& holder, absl::Duration timeout, absl::Duration s
 absl::Status StepBlocked(const StepTask& task, std::string_view cause,
                          const std::vector<LockHolder>& holders);
 
-// Of one transactional step, through all its tries. Used by the runner's thread, outside of
-// transactions.
+// Of one step, or of one statement of a step outside of transactions, through all its tries. Used
+// by the runner's thread, outside of transactions.
 class Preflight {
  public:
   // `more`: locks besides those of the script's statements. `session` and `task` must outlive it.
   Preflight(RunSession& session, const StepTask& task, std::vector<RelationLock> more = {});
+  // Of these scripts, whose statements lock what they say, instead of the step's.
+  Preflight(RunSession& session, const StepTask& task, const std::vector<const Script*>& scripts);
+  // Of a statement of the engine's own that takes these locks and only changes the catalog. They
+  // are looked at also where this run made the relations: others may use them meanwhile.
+  static Preflight ForLocks(RunSession& session, const StepTask& task,
+                            std::vector<RelationLock> locks);
 
   // Waits for a gap, at most until `give_up`, and settles the limits of the next try. Tells who is
   // in the way (step_blocked) whenever they change, and breaks off those that the run's policy
@@ -59,6 +65,9 @@ class Preflight {
   absl::Duration grace() const { return grace_; }
 
  private:
+  struct NothingRead {};
+  Preflight(RunSession& session, const StepTask& task, NothingRead);
+
   // Those that a try would not outlast.
   absl::StatusOr<std::vector<LockHolder>> Look();
   absl::Status Tell(const std::vector<LockHolder>& blockers);

@@ -13,6 +13,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/expectations.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/preflight.h"
 #include "services/migration/engine/run/step_intents.h"
 #include "services/migration/engine/run/transactional_step.h"
 
@@ -83,10 +84,10 @@ absl::Status Resolve(RunSession& session, const StepTask& task, int lost_pid) {
 }
 
 // One transaction on the administrator's connection.
-absl::Status Attempt(RunSession& session, const StepTask& task, pg::Connection& administrator,
-                     StepOutcome& outcome) {
+absl::Status Attempt(RunSession& session, const StepTask& task, const Limits& limits,
+                     pg::Connection& administrator, StepOutcome& outcome) {
   Killpoint("privileged_before_begin");
-  const std::string begin = BeginSql(session.sql, task.step.limits) +
+  const std::string begin = BeginSql(session.sql, limits) +
                             "SELECT set_config('search_path', 'pg_catalog, public', true);\n";
   const auto sent =
       administrator.Script(begin + JoinStatements(task.script.statements) + kFireConstraints);
@@ -126,8 +127,11 @@ absl::Status Attempt(RunSession& session, const StepTask& task, pg::Connection& 
 absl::Status RunAsAdministrator(RunSession& session, const StepTask& task, StepOutcome& outcome) {
   ASSIGN_OR_RETURN(const auto administrator,
                    OpenAdministratorSession(session.options, session.key));
-  return RetryOnLocks(session, task, *administrator,
-                      [&] { return Attempt(session, task, *administrator, outcome); });
+  Preflight preflight(session, task);
+  return RetryOnLocks(
+      session, task, *administrator,
+      [&] { return Attempt(session, task, preflight.limits(), *administrator, outcome); },
+      &preflight);
 }
 
 // The extension that `CREATE EXTENSION [IF NOT EXISTS] name` or `DROP EXTENSION [IF EXISTS] name`

@@ -12,6 +12,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/preflight.h"
 #include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/undo.h"
 
@@ -173,8 +174,14 @@ absl::Status Rehearsal::Run() {
                                     ") depends on what is undone before it: trying that in a "
                                     "transaction that is rolled back",
                          .revision = asked.revision->id});
-  const absl::Status status =
-      RetryOnLocks(session_, task, session_.connection, [&] { return Once(); });
+  // Its locks are those of all the undos together.
+  std::vector<const Script*> downs;
+  for (const Item& item : items_) {
+    for (const Undo& undo : item.undos) downs.push_back(&undo.down);
+  }
+  Preflight preflight(session_, task, downs);
+  const absl::Status status = RetryOnLocks(
+      session_, task, session_.connection, [&] { return Once(); }, &preflight);
   // Hidden code may have changed the session itself, behind settings that end with the transaction.
   if (has_hidden_code_ && !session_.connection.is_lost()) {
     RETURN_IF_ERROR(ResetSession(session_.connection));

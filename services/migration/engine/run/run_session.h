@@ -53,6 +53,8 @@ struct RunSession {
   absl::Time freezes_asked_at = absl::InfinitePast();
   // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
   std::set<HolderKind> cancel_blockers = {};
+  // When a step closed tables last that were there before this run (standby_spacing.h).
+  std::optional<absl::Time> closed_at = std::nullopt;
   // The relations that were there before this run, as LoadWasThere() found them;
   // nullopt: not looked yet.
   std::optional<RelationNames> was_there = std::nullopt;

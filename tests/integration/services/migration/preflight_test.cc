@@ -194,6 +194,83 @@ TEST_F(PreflightTest, UndoLooksFirstToo) {
   EXPECT_THAT(sink_.Messages("step_retried"), IsEmpty());
 }
 
+TEST_F(PreflightTest, PrivilegedStepsLookFirstToo) {
+  folder_.AddRevision("catalog", "aaaa");
+  ASSERT_OK(Upgrade());
+  WriteRevision("bbbb",
+                "down_revision: \"aaaa\"\nlimits { lock_timeout_ms: 300 retry_for_seconds: 1 }\n"
+                "steps { name: \"admin\" kind: STEP_KIND_PRIVILEGED }\n",
+                {{"01_admin.up.sql", "ALTER TABLE core.t_aaaa ADD COLUMN z int;"},
+                 {"01_admin.down.sql", "ALTER TABLE core.t_aaaa DROP COLUMN z;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  const auto blocker = IdleReader();
+  EngineOptions options = Options();
+  options.admin_url = db_.url();
+
+  EXPECT_THAT(NewEngine(options)->Upgrade(context_, "head", {}, sink_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_BLOCKED")));
+
+  // It never stood in the queue.
+  EXPECT_THAT(sink_.Messages("step_retried"), IsEmpty());
+  EXPECT_THAT(sink_.Messages("step_blocked"), Contains(HasSubstr("before it asks for a lock")));
+  EXPECT_THAT(blocker->Script("COMMIT"), IsOk());
+  EXPECT_THAT(NewEngine(options)->Upgrade(context_, "head", {}, sink_), IsOk());
+}
+
+TEST_F(PreflightTest, DetachingConcurrentlyLooksFirstToo) {
+  WriteRevision("aaaa", "",
+                {{"up.sql",
+                  "CREATE TABLE core.t_aaaa (id int) PARTITION BY RANGE (id);\n"
+                  "CREATE TABLE core.t_1 PARTITION OF core.t_aaaa FOR VALUES FROM (0) TO (9);"},
+                 {"down.sql", "DROP TABLE core.t_1; DROP TABLE core.t_aaaa;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  ASSERT_OK(Upgrade());
+  WriteRevision(
+      "bbbb",
+      "down_revision: \"aaaa\"\nlimits { lock_timeout_ms: 300 retry_for_seconds: 1 }\n"
+      "steps { name: \"alone\" kind: STEP_KIND_NON_TRANSACTIONAL }\n",
+      {{"01_alone.up.sql", "ALTER TABLE core.t_aaaa DETACH PARTITION core.t_1 CONCURRENTLY;"},
+       {"01_alone.down.sql", "VACUUM core.t_1;"},
+       {"verify.sql", "SELECT 1 WHERE false;"}});
+  const auto blocker = IdleReader();
+
+  EXPECT_THAT(Upgrade(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_BLOCKED")));
+
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM pg_inherits WHERE inhdetachpending"), "0");
+  EXPECT_THAT(blocker->Script("COMMIT"), IsOk());
+  EXPECT_THAT(Upgrade(), IsOk());
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM pg_inherits WHERE inhrelid ="
+                          " 'core.t_1'::regclass"),
+            "0");
+}
+
+TEST_F(PreflightTest, RehearsedUndosLookFirstToo) {
+  const std::string limits = "limits { lock_timeout_ms: 300 retry_for_seconds: 1 }\n";
+  WriteRevision("aaaa", limits,
+                {{"up.sql", "CREATE TABLE core.t_aaaa (id int PRIMARY KEY);"},
+                 {"down.sql", "DROP TABLE core.t_aaaa;"},
+                 {"verify.sql", "SELECT id FROM core.t_aaaa WHERE id < 0;"},
+                 {"guard.sql", "SELECT 'rows' AS what, count(*) AS count FROM core.t_aaaa;"}});
+  WriteRevision(
+      "bbbb", "down_revision: \"aaaa\"\ndestroys { table: \"core.t_aaaa\" key: \"id\" }\n" + limits,
+      {{"up.sql",
+        "ALTER TABLE core.t_aaaa ADD COLUMN z int;\nINSERT INTO core.t_aaaa VALUES (1, 1);"},
+       {"down.sql",
+        "DELETE FROM core.t_aaaa WHERE id < 100;\nALTER TABLE core.t_aaaa DROP COLUMN z;"},
+       {"verify.sql", "SELECT 1 FROM core.t_aaaa WHERE false;"}});
+  ASSERT_OK(Upgrade());
+  const auto blocker = IdleReader();
+
+  EXPECT_THAT(Downgrade("base"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_BLOCKED")));
+
+  EXPECT_THAT(sink_.Messages("guard_rehearsed"), Not(IsEmpty()));
+  EXPECT_THAT(sink_.Messages("step_retried"), IsEmpty());
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
+  EXPECT_THAT(blocker->Script("COMMIT"), IsOk());
+  EXPECT_THAT(Downgrade("base"), IsOk());
+}
+
 TEST_F(PreflightTest, NamesWorkOnALargeTableThatBlocksItsWriters) {
   WriteStep("CREATE INDEX t_n_idx ON core.t_aaaa (n);", "DROP INDEX core.t_n_idx;",
             "lock_timeout_ms: 2000");

@@ -228,7 +228,7 @@ TEST(StatementClassTest, PartitionsViewsAndTheRest) {
        "instant: core.p ACCESS EXCLUSIVE, core.p1 ACCESS EXCLUSIVE, core.p/default ACCESS "
        "EXCLUSIVE"},
       {"ALTER TABLE core.p DETACH PARTITION core.p1 CONCURRENTLY",
-       "online: core.p SHARE UPDATE EXCLUSIVE"},
+       "online: core.p SHARE UPDATE EXCLUSIVE, core.p1 ACCESS EXCLUSIVE"},
       {"CREATE VIEW core.v AS SELECT * FROM core.t", "instant"},
       {"CREATE OR REPLACE VIEW core.v AS SELECT a FROM core.t", "instant: core.v ACCESS EXCLUSIVE"},
       {"DROP VIEW core.v", "instant: core.v ACCESS EXCLUSIVE"},
