@@ -75,7 +75,8 @@ int Main(int argc, char** argv) {
   app.add_option("--minimum", options.minimums,
                  "SERVICE=REVISION: requires at least this, whatever the SQL names.")
       ->expected(1)
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("folders", options.folders, "Folders of sources, relative to --root.")->required();
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = Run(options);
