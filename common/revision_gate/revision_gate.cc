@@ -122,7 +122,9 @@ class RevisionGate::Impl {
       const bool is_told = watch_ != nullptr && watch_->is_live();
       // After a failure soon again, however ready the process was: should the lease end meanwhile,
       // serving begins again with the first heartbeat that succeeds.
-      const bool is_settled = last_error_.ok() && (is_ready_ || is_told);
+      // A build that a contract has retired will not be let in soon.
+      const bool is_settled =
+          last_error_.ok() ? is_ready_ || is_told : ReasonOf(last_error_) == "BUILD_RETIRED";
       const auto pause = absl::ToChronoNanoseconds(is_settled ? options_.heartbeat_interval
                                                               : options_.waiting_interval);
       changed_.wait_for(lock, pause, [this] { return is_stopping_ || is_heartbeat_due_; });

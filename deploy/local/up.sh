@@ -33,10 +33,9 @@ prepare_database() {
   deploy/local/postgres.sh start
   admin_url=$(deploy/local/postgres.sh url)
   migrator_url=$(deploy/local/postgres.sh url lockstep_migrator)
-  if [ "$(sql -c "SELECT to_regclass('migration.lease') IS NOT NULL")" != t ]; then
-    say "bootstrap: roles, schemas and the ledger"
-    "$bin/lockstep" --direct "$admin_url" bootstrap >&2
-  fi
+  # Safe to repeat; brings a ledger of an older build to this one's version.
+  say "bootstrap: roles, schemas and the ledger"
+  "$bin/lockstep" --direct "$admin_url" bootstrap >&2
   if [ "$(sql -c "SELECT to_regclass('transactions.legacy_order_map') IS NOT NULL")" != t ]; then
     say "upgrade to v2.2.1"
     migrate upgrade v2.2.1 >&2
@@ -46,7 +45,9 @@ prepare_database() {
     fi
   fi
   say "upgrade to the newest release"
-  migrate upgrade head >&2
+  # Services of an older build may run and hold a contract back; then it is they that have to go first.
+  migrate upgrade head --gate-wait 5 >&2 ||
+    { say "the upgrade did not end; where older builds hold it back: make down && make up"; return 1; }
 }
 
 # True when the running process began before its binary was built. The pid file is as old as the process.

@@ -193,7 +193,7 @@ absl::Status BackUpFirst(const Session& session, const Output& output, Backend& 
   request.set_target(target);
   request.set_direction(pb::DIRECTION_UP);
   ASSIGN_OR_RETURN(const pb::PlanResponse plan, backend.Plan(request));
-  if (plan.revisions().empty()) return absl::OkStatus();
+  if (plan.revisions().empty() && plan.repeatables().empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const BackupInfo made, Take(session, output, file));
   output.Progress("backed up to " + made.file + ", sha256 " + made.sha256);
   return absl::OkStatus();

@@ -1,5 +1,6 @@
 #include "services/migration/engine/run/contract_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -16,6 +17,8 @@ namespace lockstep::migration {
 namespace {
 
 constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
+// A run of a thousand small revisions need not ask before each.
+constexpr absl::Duration kBuildsCheckedFor = absl::Seconds(1);
 
 std::string Joined(const std::vector<std::string>& lines) {
   std::string text;
@@ -43,6 +46,7 @@ std::string RecordSql(const RunSession& session, const std::string& revision,
 }  // namespace
 
 absl::Status MayChangeBuilds(RunSession& session, const Plan& plan) {
+  session.builds_checked_at = absl::Now();
   std::vector<Violation> found;
   const absl::Status checked = CheckBuilds(session.connection, session.graph, plan, found);
   if (ReasonOf(checked) != "INCOMPATIBLE_BUILD" || session.force_gate.empty()) return checked;
@@ -59,6 +63,17 @@ absl::Status MayChangeBuilds(RunSession& session, const Plan& plan) {
   return RecordInLedger(session, "", sql, {std::move(forced)});
 }
 
+absl::Status MayStillChangeBuilds(RunSession& session, const Plan& plan, const PlanItem& next) {
+  if (absl::Now() - session.builds_checked_at < kBuildsCheckedFor || !session.force_gate.empty()) {
+    return absl::OkStatus();
+  }
+  Plan rest = plan;
+  rest.items.assign(std::find_if(plan.items.begin(), plan.items.end(),
+                                 [&](const PlanItem& item) { return &item == &next; }),
+                    plan.items.end());
+  return MayChangeBuilds(session, rest);
+}
+
 absl::Status ContractGate::Await(StepTask& task) {
   if (session_.graph.at(position_).phase != Phase::kContract) return absl::OkStatus();
   if (!session_.force_gate.empty()) return was_told_ ? absl::OkStatus() : Force();
@@ -66,12 +81,16 @@ absl::Status ContractGate::Await(StepTask& task) {
   // Inside the revision the steps' own transactions notice who comes; one that has none asks here.
   const bool asks_itself = task.step.kind == StepKind::kTransactional;
   if (!is_open_ || !asks_itself) {
-    RETURN_IF_ERROR(AwaitBuilds(state));
-    if (!was_told_) {
-      RETURN_IF_ERROR(AwaitSoak(session_, position_, wait_));
+    absl::Status waited = AwaitBuilds(state);
+    if (waited.ok() && !was_told_) {
+      waited = AwaitSoak(session_, position_, wait_);
       // The soak may have lasted days.
-      RETURN_IF_ERROR(AwaitBuilds(state));
-      RETURN_IF_ERROR(TellOpened(state));
+      if (waited.ok()) waited = AwaitBuilds(state);
+      if (waited.ok()) waited = TellOpened(state);
+    }
+    if (!waited.ok()) {
+      GiveBackWhenCancelled(session_);
+      return waited;
     }
     known_ = state.known;
     is_open_ = true;

@@ -16,6 +16,9 @@ namespace lockstep::migration {
 // Refuses a run before its first step when the plan breaks builds in use (INCOMPATIBLE_BUILD).
 // RunSession::force_gate lets it go on, which is an event "gate_forced".
 absl::Status MayChangeBuilds(RunSession& session, const Plan& plan);
+// The same before `next`, an item of `plan`, for builds that came since: asked when the last answer
+// is older than a second.
+absl::Status MayStillChangeBuilds(RunSession& session, const Plan& plan, const PlanItem& next);
 
 // The gate of one revision during one run; one that is no CONTRACT has none. Used by one thread.
 class ContractGate {

@@ -22,6 +22,7 @@
 #include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/script_renderer.h"
 #include "services/migration/engine/run/session.h"
+#include "services/migration/engine/run/soak.h"
 #include "services/migration/engine/run/verifier.h"
 #include "services/migration/engine/run/whereabouts.h"
 
@@ -242,7 +243,10 @@ absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_
   request.details["archive"] = run.archive;
   request.details["allow_irreversible"] = run.allow_irreversible;
   RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
-  ASSIGN_OR_RETURN(const bool has_work, MustRun(*reader, graph_, ledger, plan, run));
+  ASSIGN_OR_RETURN(bool has_work, MustRun(*reader, graph_, ledger, plan, run));
+  if (!has_work) {
+    ASSIGN_OR_RETURN(has_work, HasSoaks(*reader));
+  }
   if (!has_work) return NothingToDo(*reader, options_, request, run, graph_, ledger.applied);
   return RunUnderLease(context, options_, graph_, request, reader.Release(), sink,
                        [&](RunSession& session, RunReport& report) {

@@ -1,6 +1,8 @@
 #include "services/migration/engine/run/gate.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "common/status/macros.h"
 #include "services/migration/engine/run/build_ledger.h"
@@ -115,6 +117,15 @@ absl::StatusOr<GateState> LookAtGate(pg::Connection& connection, const Graph& gr
   // Sessions first: one whose instance registers in between is then a stranger, not overlooked.
   ASSIGN_OR_RETURN(state.strangers, FindStrangers(connection, graph.at(position).service));
   ASSIGN_OR_RETURN(state.builds, LoadBuildsInUse(connection));
+  // And once more: one whose lease ended in between belongs to nobody who was looked at.
+  ASSIGN_OR_RETURN(std::vector<Stranger> again,
+                   FindStrangers(connection, graph.at(position).service));
+  for (Stranger& stranger : again) {
+    const bool is_known =
+        std::any_of(state.strangers.begin(), state.strangers.end(),
+                    [&](const Stranger& known) { return known.pid == stranger.pid; });
+    if (!is_known) state.strangers.push_back(std::move(stranger));
+  }
   for (const BuildInUse& build : state.builds) state.known.push_back(build.key);
   state.violations = Compatibility(graph, state.builds).OfContract(position);
   return state;

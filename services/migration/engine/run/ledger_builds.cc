@@ -101,7 +101,7 @@ END $f$;
 CREATE OR REPLACE VIEW migration.builds_in_use AS
     SELECT i.service, i.build, i.instance_id, i.address, i.expires_at, i.required_revision, i.built_for, i.manifest,
            i.instance_id || ' ' || (extract(epoch FROM i.registered_at) * 1000000)::bigint AS key,
-           pg_catalog.clock_timestamp() - i.heartbeat_at > (i.expires_at - i.heartbeat_at) * 0.7 AS is_silent
+           pg_catalog.clock_timestamp() > i.expires_at - i.ttl * 0.3 AS is_silent
       FROM migration.instances AS i
      WHERE i.expires_at > pg_catalog.clock_timestamp()
        AND coalesce(i.system_identifier = (SELECT migration.system_identifier()), true)

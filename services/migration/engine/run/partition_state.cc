@@ -23,7 +23,7 @@ WITH root AS (
 SELECT t.relid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS is_partitioned,
        EXISTS (SELECT FROM pg_partition_tree(t.relid) AS b JOIN pg_class AS f ON f.oid = b.relid
                 WHERE f.relkind = 'f') OR c.relkind = 'f' AS is_foreign,
-       coalesce(format('%I.%I', above.nspname, above.relname), '') AS parent_index,
+       CASE WHEN above.relname IS NULL THEN '' ELSE format('%I.%I', above.nspname, above.relname) END AS parent_index,
        coalesce(own.nspname::text, '') AS attached_schema, coalesce(own.relname::text, '') AS attached_name,
        coalesce(own.indisvalid, false) AS is_attached_valid
   FROM root CROSS JOIN LATERAL pg_partition_tree(root.indrelid) AS t

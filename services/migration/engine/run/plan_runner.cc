@@ -172,7 +172,12 @@ bool WasBegun(const AppliedState& state, const Revision& revision, int ordinal) 
 // A step of a CONTRACT waits at its revision's gate first, and again when somebody came meanwhile.
 absl::Status RunUpStep(RunSession& session, ContractGate& gate, StepTask& task, RunReport& report) {
   while (true) {
+    // The gate comes last: what it saw is not to grow old.
+    RETURN_IF_ERROR(AwaitResumption(session));
+    RETURN_IF_ERROR(AwaitSpacing(session, task));
     RETURN_IF_ERROR(gate.Await(task));
+    // Somebody may have made a view meanwhile.
+    RETURN_IF_ERROR(MayDrop(session.connection, {{&task.revision, &task.step, &task.step.up}}));
     const absl::Status status = RunStep(session, task, {}, report);
     if (ReasonOf(status) != "GATE_CHANGED") return status;
     gate.Close();
@@ -261,6 +266,17 @@ void PurgeQuietly(RunSession& session) {
       {.kind = "warning", .message = "expired archives could not be purged: " + MessageOf(status)});
 }
 
+// For services that go on working after a downgrade that did not come to its end.
+void PutRepeatablesBackQuietly(RunSession& session, Touched& touched, RunReport& report) {
+  if (session.connection.is_lost() || !MayGoOn(session).ok()) return;
+  const absl::Status status = PutRepeatablesBack(session, touched, report);
+  if (status.ok() || session.connection.is_lost()) return;
+  session.journal.Emit({.kind = "warning",
+                        .message = "repeatable definitions that were set aside could not be put "
+                                   "back: " +
+                                   MessageOf(status) + "; the next run tries again"});
+}
+
 }  // namespace
 
 absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -290,6 +306,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   Touched touched;
   for (const PlanItem& item : plan.items) {
     const Revision& revision = session.graph.at(item.position);
+    RETURN_IF_ERROR(MayStillChangeBuilds(session, plan, item));
     ContractGate gate(session, item.position, run.gate_wait.value_or(session.options.gate_wait));
     for (const std::size_t index : item.steps) {
       const Step& step = revision.steps[index];
@@ -303,8 +320,6 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
         // Its file said something else when it was begun.
         RETURN_IF_ERROR(ClearBegunBackfill(session, task));
       }
-      // Somebody may have made a view meanwhile.
-      RETURN_IF_ERROR(MayDrop(session.connection, {{&revision, &step, &step.up}}));
       RETURN_IF_ERROR(RunUpStep(session, gate, task, report));
       touched.Add(revision, step.up);
     }
@@ -329,22 +344,33 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
   Killpoint("planned");
   report.heads = HeadsOf(session.graph, state);
+  // Also where nothing else is to be done: it is the way to give access back.
+  RETURN_IF_ERROR(BreakOffSoaks(session));
   if (!HasWork(plan, {}, state)) {
     report.nothing_to_do = left.runs.empty() || !run.verify;
     return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
   }
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(LookFirst(session, run));
-  RETURN_IF_ERROR(MayDowngrade(session, state, plan, run));
+  if (absl::Status allowed = MayDowngrade(session, state, plan, run); !allowed.ok()) {
+    // A run before this one may have been killed after it had set them aside.
+    Touched ignored;
+    PutRepeatablesBackQuietly(session, ignored, report);
+    return allowed;
+  }
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
-  RETURN_IF_ERROR(BreakOffSoaks(session));
   RETURN_IF_ERROR(SetStepsTotal(session, CountSteps(plan)));
   PurgeQuietly(session);
   RETURN_IF_ERROR(ClearStrayBackfills(session));
   Touched touched;
-  RETURN_IF_ERROR(SetRepeatablesAside(session, plan, touched, report));
+  absl::Status undone = SetRepeatablesAside(session, plan, touched, report);
   for (const PlanItem& item : plan.items) {
-    RETURN_IF_ERROR(UndoRevision(session, item, state, run, touched, report));
+    if (undone.ok()) undone = MayStillChangeBuilds(session, plan, item);
+    if (undone.ok()) undone = UndoRevision(session, item, state, run, touched, report);
+  }
+  if (!undone.ok()) {
+    PutRepeatablesBackQuietly(session, touched, report);
+    return undone;
   }
   RETURN_IF_ERROR(PutRepeatablesBack(session, touched, report));
   if (!run.verify) {
@@ -367,7 +393,7 @@ absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& r
       sql += RecordUndoSql(session.sql, revision, revision.steps[index], "0");
       ++report.steps_run;
     }
-    sql += ForgetRevisionSql(revision);
+    sql += ForgetRevisionSql(revision) + ForgetSoakSql(revision);
     report.revisions.push_back(revision.id);
   }
   for (const PlanItem& item : up.items) {

@@ -15,13 +15,15 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(5);
 constexpr char kLock[] = "(hashtext('lockstep'), hashtext('migration service'))";
 
 // One statement, so that every lease is measured at about the same time. `alive_at` is when a
-// service was last seen; what ended before that, and more than a period ago, is over.
+// service was last seen; what ended before that, and more than a period ago, is over. So is what
+// ended before a step was done or undone, which may have been done because it had ended.
 constexpr char kExtend[] =
     "UPDATE migration.instances AS i SET expires_at = clock_timestamp() + i.ttl"
     "  FROM migration.service_life AS l"
     " WHERE i.expires_at < clock_timestamp() + i.ttl"
     "   AND (i.expires_at > clock_timestamp() - i.ttl"
-    "        OR (isfinite(l.alive_at) AND i.expires_at > l.alive_at))";
+    "        OR (isfinite(l.alive_at) AND i.expires_at > l.alive_at))"
+    "   AND NOT EXISTS (SELECT FROM migration.step_log AS s WHERE s.finished_at > i.expires_at)";
 
 }  // namespace
 

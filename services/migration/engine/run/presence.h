@@ -31,7 +31,8 @@ class Presence final {
   // Takes the lock. When no other process is there and `may_extend`, every lease that was alive
   // when a service was last seen, and every one that ended less than its own period ago, then lasts
   // one full period from now, all by database time: its instance could not renew it meanwhile.
-  // Leases that last longer anyway stay as they are.
+  // Leases that last longer anyway stay as they are, and those that ended before the schema changed
+  // stay over: their instances have to register again, and are judged.
   [[nodiscard]] absl::StatusOr<Arrival> Arrive(bool may_extend);
 
   // Records that a service is there now.

@@ -91,7 +91,8 @@ std::string StoreSql(const RegisterOptions& options) {
       " system_identifier = excluded.system_identifier;\n"
       "INSERT INTO migration.builds AS b (service, build, manifest) VALUES (%s, %s, %s)"
       " ON CONFLICT (service, build) DO UPDATE SET last_seen_at = clock_timestamp(),"
-      " manifest = excluded.manifest;\n"
+      // What was kept as a way back stays what it was.
+      " manifest = CASE WHEN b.kept_at IS NULL THEN excluded.manifest ELSE b.manifest END;\n"
       "SELECT %s FROM migration.instances WHERE instance_id = %s;\nCOMMIT;",
       pg::QuoteLiteral(options.id), pg::QuoteLiteral(options.service),
       pg::QuoteLiteral(options.build), pg::QuoteLiteral(options.required_revision),

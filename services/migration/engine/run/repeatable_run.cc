@@ -1,6 +1,7 @@
 #include "services/migration/engine/run/repeatable_run.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -88,11 +89,19 @@ absl::Status RunRepeatables(RunSession& session, const AppliedState& before, con
     }
     return PutRepeatablesBack(session, touched, report);
   }
-  const RepeatableScope scope{.definitions = definitions.repeatables,
-                              .known = KnownObjectsOf(definitions.repeatables, before),
-                              .heads = plan.to_heads};
+  // A revision may have dropped what a definition had made, so that its text could change.
+  std::vector<PlannedRepeatable> pending = planned;
+  std::optional<AppliedState> after;
+  if (!plan.empty() && !definitions.repeatables.empty()) {
+    ASSIGN_OR_RETURN(after, LoadState(session.connection, session.graph));
+    pending = PendingRepeatables(definitions, *after);
+  }
+  const RepeatableScope scope{
+      .definitions = definitions.repeatables,
+      .known = KnownObjectsOf(definitions.repeatables, after.has_value() ? *after : before),
+      .heads = plan.to_heads};
   std::vector<std::string> applied;
-  for (const PlannedRepeatable& entry : planned) {
+  for (const PlannedRepeatable& entry : pending) {
     if (entry.action == RepeatableAction::kApply) {
       RETURN_IF_ERROR(ApplyRepeatable(session, *entry.repeatable, scope, applied, touched, report));
     } else {

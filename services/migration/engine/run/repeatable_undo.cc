@@ -208,11 +208,12 @@ absl::Status PutRepeatablesBack(RunSession& session, Touched& touched, RunReport
   for (const Repeatable& definition : definitions) {
     const absl::Status put_back =
         ApplyRepeatable(session, definition, scope, applied, touched, report);
-    if (ReasonOf(put_back) != "REPEATABLE_IN_USE") {
+    if (ReasonOf(put_back) != "REPEATABLE_IN_USE" && ReasonOf(put_back) != "STEP_FAILED") {
       RETURN_IF_ERROR(put_back);
       continue;
     }
-    // The undos are done; what somebody built on a definition must not keep the run from its end.
+    // The undos are done; what somebody built on a definition, or that its text does not fit here
+    // after all, must not keep the run from its end.
     session.journal.Emit(
         {.kind = "warning",
          .message = "repeatable " + definition.key() +

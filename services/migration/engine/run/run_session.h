@@ -55,6 +55,8 @@ struct RunSession {
   std::set<HolderKind> cancel_blockers = {};
   // When a step closed tables last that were there before this run (standby_spacing.h).
   std::optional<absl::Time> closed_at = std::nullopt;
+  absl::Time no_standby_at = absl::InfinitePast();      // when there was none
+  absl::Time builds_checked_at = absl::InfinitePast();  // the last MayChangeBuilds()
   // The relations that were there before this run, as LoadWasThere() found them;
   // nullopt: not looked yet.
   std::optional<RelationNames> was_there = std::nullopt;

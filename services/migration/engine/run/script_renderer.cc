@@ -10,6 +10,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/boundary.h"
+#include "services/migration/engine/run/gate.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/script_guard.h"
@@ -74,6 +75,28 @@ class Renderer {
   Touched touched_;
 };
 
+// A script waits for nobody: a CONTRACT needs that no build is in use. The record is that of a gate
+// which found nobody.
+std::string GateScript(const Revision& revision, bool is_first) {
+  if (revision.phase != Phase::kContract) return "";
+  const RunSql run = ScriptRunSql();
+  std::string sql =
+      "-- fails while a build of a service is in use (lockstep builds)\n"
+      "SELECT migration.begin_contract(" +
+      pg::QuoteLiteral(revision.service) + ", '{}'::text[]);\n";
+  if (!is_first) return sql;
+  Happening opened{.kind = "gate_opened",
+                   .message = "the gate of revision " + revision.id + " (" + revision.title +
+                              ") is open: 0 builds in use were looked at",
+                   .revision = revision.id};
+  opened.details = GateState().ToJson();
+  opened.details["soak"] = nullptr;
+  sql += "INSERT INTO migration.gates (run_id, revision, actor, evidence) VALUES (" + run.run +
+         ", " + pg::QuoteLiteral(revision.id) + ", " + run.actor + ", " +
+         pg::QuoteLiteral(opened.details.dump()) + ");\n";
+  return sql + EventScript(opened);
+}
+
 StepTaskText TaskText(const Revision& revision, const Step& step, Direction direction) {
   return {revision, step, direction};
 }
@@ -128,6 +151,7 @@ void Renderer::RenderTransaction(const ScriptUndo& undo, bool is_last) {
   const Boundary boundary = BoundaryOf(revision);
   const StepTaskText task = TaskText(revision, step, plan_.direction);
   sql_ += BeginSql(ScriptRunSql(), step.limits);
+  if (is_up) sql_ += GateScript(revision, undo.is_first);
   sql_ += StartedScript(task, script);
   if (!is_up) sql_ += BeginUndoSql(revision);
   if (!is_up || !is_privileged) sql_ += EnterRoleSql(OwnerRole(revision.service));
@@ -160,7 +184,9 @@ void Renderer::RenderConcurrent(const ScriptUndo& undo, bool is_last) {
   const Script& script = is_up ? step.up : step.down;
   const RunSql run = ScriptRunSql();
   const StepTaskText task = TaskText(revision, step, plan_.direction);
-  sql_ += BeginSql(run, step.limits) + StartedScript(task, script);
+  sql_ += BeginSql(run, step.limits);
+  if (is_up) sql_ += GateScript(revision, undo.is_first);
+  sql_ += StartedScript(task, script);
   if (!is_up) {
     sql_ += BeginUndoSql(revision) + EnterRoleSql(OwnerRole(revision.service)) + GuardScript(undo) +
             "SET LOCAL ROLE NONE;\n" + GuardSilentScript(undo);

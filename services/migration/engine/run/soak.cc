@@ -141,7 +141,7 @@ struct SoakRow {
   nlohmann::json snapshot;
   absl::Duration passed;
   bool is_met = false;
-  bool ours_used = false;  // a step or a verification of ours ended since the snapshot
+  bool ours_used = false;  // a step, verification or backup of ours ended since the snapshot
 };
 
 absl::StatusOr<std::optional<SoakRow>> LoadRow(pg::Connection& connection,
@@ -154,7 +154,9 @@ absl::StatusOr<std::optional<SoakRow>> LoadRow(pg::Connection& connection,
           "       s.met_at IS NOT NULL AS is_met,"
           "       EXISTS (SELECT FROM migration.step_log AS l WHERE l.finished_at > s.snapshot_at)"
           "       OR EXISTS (SELECT FROM migration.verification_results AS v"
-          "                   WHERE v.ran_at > s.snapshot_at) AS ours_used"
+          "                   WHERE v.ran_at > s.snapshot_at)"
+          "       OR EXISTS (SELECT FROM migration.backups AS b"
+          "                   WHERE b.finished_at > s.snapshot_at) AS ours_used"
           "  FROM migration.soaks AS s WHERE s.revision = $1",
           revision));
   if (rows.empty()) return std::optional<SoakRow>();
@@ -232,9 +234,11 @@ absl::Status Compare(RunSession& session, const Revision& revision, SoakRow& row
 
 absl::Status Wait(RunSession& session, const Revision& revision, absl::Duration needs,
                   absl::Duration wait) {
-  const absl::Time give_up = absl::Now() + wait;
+  absl::Time give_up = absl::Now() + wait;
   while (true) {
     RETURN_IF_ERROR(MayGoOn(session));
+    // A pause is no part of the wait.
+    if (session.attendant.is_paused()) give_up += kLookAgain;
     ASSIGN_OR_RETURN(std::optional<SoakRow> row, LoadRow(session.connection, revision.id));
     if (!row.has_value() || row->is_met) return absl::OkStatus();
     RETURN_IF_ERROR(Compare(session, revision, *row));
@@ -274,16 +278,31 @@ absl::Status AwaitSoak(RunSession& session, std::size_t position, absl::Duration
     if (!soaking.has_rows) return absl::OkStatus();
     RETURN_IF_ERROR(Start(session, revision, soaking, needs));
   }
-  const absl::Status waited = Wait(session, revision, needs, wait);
-  if (waited.code() != absl::StatusCode::kCancelled || session.connection.is_lost()) return waited;
-  // Whoever cancels wants the services to work as before.
+  return Wait(session, revision, needs, wait);
+}
+
+void GiveBackWhenCancelled(RunSession& session) {
+  // A process that is told to stop ends the run, not the soak.
+  if (!session.attendant.is_cancelled() || session.connection.is_lost()) return;
   const absl::Status given_back = BreakOffSoaks(session);
   if (!given_back.ok() && !session.connection.is_lost()) {
     session.journal.Emit({.kind = "warning",
                           .message = "access that a soak took away could not be given back: " +
                                      MessageOf(given_back) + "; a downgrade tries again"});
   }
-  return waited;
+}
+
+absl::StatusOr<bool> HasSoaks(pg::Connection& connection) {
+  ASSIGN_OR_RETURN(
+      pg::Result rows,
+      connection.Query("SELECT EXISTS (SELECT FROM migration.soaks AS s WHERE NOT EXISTS (SELECT"
+                       " FROM migration.applied_revisions AS r WHERE r.revision = s.revision))"
+                       " AS has_soaks"));
+  return rows[0].Get<bool>("has_soaks");
+}
+
+std::string ForgetSoakSql(const Revision& revision) {
+  return "DELETE FROM migration.soaks WHERE revision = " + pg::QuoteLiteral(revision.id) + ";\n";
 }
 
 absl::Status BreakOffSoaks(RunSession& session) {
@@ -305,7 +324,11 @@ absl::Status BreakOffSoaks(RunSession& session) {
     for (const auto& grant : grants) {
       ASSIGN_OR_RETURN(const std::string there,
                        QuotedTable(session.connection, grant.value("table", "")));
-      if (!there.empty()) sql += grant.value("sql", "") + ";\n";
+      // Whoever it was given to, or what, may be gone by now; that must not keep it from others.
+      if (!there.empty()) {
+        sql += "DO $give$ BEGIN EXECUTE " + pg::QuoteLiteral(grant.value("sql", "")) +
+               "; EXCEPTION WHEN undefined_object OR undefined_column THEN NULL; END $give$;\n";
+      }
     }
     const std::string revision = row.Text("revision");
     RETURN_IF_ERROR(

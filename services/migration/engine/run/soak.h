@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -27,6 +28,15 @@ absl::Duration SoakOf(const EngineOptions& options, const Revision& revision);
 // Waits at most `wait`. Met at once when nothing is dropped that was there before the run and holds
 // rows. FAILED_PRECONDITION (GATE_CLOSED) when it lasts longer; it then goes on in the next run.
 absl::Status AwaitSoak(RunSession& session, std::size_t position, absl::Duration wait);
+
+// When somebody cancelled the run (`lockstep cancel`): services are to work as before, so what
+// soaks took away is given back. That this fails is told as a warning.
+void GiveBackWhenCancelled(RunSession& session);
+
+// Whether there is anything that BreakOffSoaks() would give back.
+absl::StatusOr<bool> HasSoaks(pg::Connection& connection);
+// Forgets the soak of a revision that is stamped.
+std::string ForgetSoakSql(const Revision& revision);
 
 // Gives back what soaks that did not come to their drop took away, and forgets them.
 absl::Status BreakOffSoaks(RunSession& session);

@@ -13,6 +13,8 @@ namespace lockstep::migration {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(100);
+// Most databases have none, and a run of many small steps need not ask before each.
+constexpr absl::Duration kNoStandbyFor = absl::Seconds(1);
 
 // Whether the step closes a table that others may use.
 bool Closes(const RunSession& session, const Script& script) {
@@ -53,7 +55,10 @@ absl::Duration SpacingLeft(std::optional<absl::Time> closed_at, absl::Time now,
 absl::Status SpaceOut(RunSession& session, const StepTask& task) {
   // No need to ask where even a standby would not make it wait.
   if (LeftNow(session, 1) <= absl::ZeroDuration()) return absl::OkStatus();
+  const absl::Time now = absl::Now();
+  if (now - session.no_standby_at < kNoStandbyFor) return absl::OkStatus();
   ASSIGN_OR_RETURN(const int standbys, CountStandbys(session.connection));
+  if (standbys == 0) session.no_standby_at = now;
   const absl::Duration left = LeftNow(session, standbys);
   if (left <= absl::ZeroDuration()) return absl::OkStatus();
   Happening spacing = task.Event(

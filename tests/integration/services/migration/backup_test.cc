@@ -30,7 +30,8 @@ class BackupTest : public EngineTest {
     if (mkdtemp(folder.data()) != nullptr) home_ = folder;
     WriteRevision("aaaa", "",
                   {{"up.sql", "CREATE TABLE core.kept (id int PRIMARY KEY);"},
-                   {"down.sql", "DROP TABLE core.kept;"}});
+                   {"down.sql", "DROP TABLE core.kept;"},
+                   {"verify.sql", "SELECT 1 WHERE false;"}});
     EXPECT_THAT(Upgrade(), IsOk());
     db_.Execute("INSERT INTO core.kept SELECT generate_series(1, 7)");
   }
@@ -64,7 +65,8 @@ TEST_F(BackupTest, ComesBackWithEverythingAndVoidLeases) {
   // What came after: another revision, and rows that are gone.
   WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
                 {{"up.sql", "CREATE VIEW core.later AS SELECT id FROM core.kept;"},
-                 {"down.sql", "DROP VIEW core.later;"}});
+                 {"down.sql", "DROP VIEW core.later;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
   ASSERT_OK(Upgrade());
   db_.Execute("DELETE FROM core.kept");
 

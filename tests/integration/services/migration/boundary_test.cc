@@ -241,17 +241,18 @@ TEST_F(EngineTest, DeferredTriggerThatDefersAnotherIsSeenToo) {
   EXPECT_EQ(db_.QueryText("SELECT count(*) FROM finance.log"), "0");
 }
 
-TEST_F(EngineTest, CascadeIntoAnotherOwnersSchemaIsRolledBack) {
+TEST_F(EngineTest, HiddenCascadeIntoAnotherOwnersSchemaIsRolledBack) {
   folder_.AddRevision("catalog", "aaaa");
   ASSERT_OK(Upgrade());
   db_.Execute(
       "GRANT USAGE ON SCHEMA core TO finance_owner; GRANT SELECT ON core.t_aaaa TO finance_owner; "
       "SET ROLE"
       " finance_owner; CREATE VIEW finance.v AS SELECT id FROM core.t_aaaa;");
-  WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
-                {{"up.sql", "ALTER TABLE core.t_aaaa DROP COLUMN id CASCADE;"},
-                 {"down.sql", "ALTER TABLE core.t_aaaa ADD COLUMN id uuid;"},
-                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  WriteRevision(
+      "bbbb", "down_revision: \"aaaa\"\n",
+      {{"up.sql", "DO $$ BEGIN EXECUTE 'ALTER TABLE core.t_aaaa DROP COLUMN id CASCADE'; END $$;"},
+       {"down.sql", "ALTER TABLE core.t_aaaa ADD COLUMN id uuid;"},
+       {"verify.sql", "SELECT 1 WHERE false;"}});
 
   EXPECT_THAT(Upgrade(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_TAMPERED")));
   EXPECT_EQ(db_.QueryText("SELECT to_regclass('finance.v') IS NOT NULL"), "t");

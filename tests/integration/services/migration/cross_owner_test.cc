@@ -17,13 +17,15 @@ class CrossOwnerTest : public EngineTest {
   CrossOwnerTest() {
     WriteRevision("aaaa", "",
                   {{"up.sql", "CREATE TABLE core.kept (id int PRIMARY KEY, note text, n int);"},
-                   {"down.sql", "DROP TABLE core.kept;"}});
+                   {"down.sql", "DROP TABLE core.kept;"},
+                   {"verify.sql", "SELECT 1 WHERE false;"}});
     EXPECT_THAT(Upgrade(), IsOk());
     db_.Execute("CREATE VIEW analytics.v AS SELECT note FROM core.kept");
   }
   void WriteDrop(const std::string& sql) {
-    WriteRevision("bbbb", "down_revision: \"aaaa\"\n",
-                  {{"up.sql", sql}, {"down.sql", "SELECT 1;"}});
+    WriteRevision(
+        "bbbb", "down_revision: \"aaaa\"\n",
+        {{"up.sql", sql}, {"down.sql", "SELECT 1;"}, {"verify.sql", "SELECT 1 WHERE false;"}});
   }
 };
 
@@ -68,7 +70,8 @@ TEST_F(CrossOwnerTest, ALockOnAnotherOwnersTableIsNoted) {
       " GRANT USAGE ON SCHEMA core TO finance_owner");
   WriteRevision("cccc", "depends_on: \"aaaa\"\nreferences: \"core.kept\"\n",
                 {{"up.sql", "CREATE TABLE finance.t (id int REFERENCES core.kept (id));"},
-                 {"down.sql", "DROP TABLE finance.t;"}},
+                 {"down.sql", "DROP TABLE finance.t;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}},
                 "finance");
   ASSERT_OK_AND_ASSIGN(const PlanReport plan,
                        NewEngine()->PlanFor(context_, Direction::kUp, "head"));

@@ -1,5 +1,6 @@
 // Freeze windows and reviewed plans through the service.
 #include "gmock/gmock.h"
+#include "services/migration/engine/run/freeze_ledger.h"
 #include "tests/integration/services/migration/server_fixture.h"
 
 namespace lockstep::migration {
@@ -47,6 +48,7 @@ TEST_F(MigrationServerFreeze, ARunEndsBeforeItsNextStepAndGoesOnAfterwards) {
   ASSERT_OK_AND_ASSIGN(const v1::Run run, StartUpgrade());
   ASSERT_TRUE(Eventually([&] { return WaitsAtGate(); }));
   ASSERT_OK_AND_ASSIGN(const v1::Freeze freeze, Open());
+  absl::SleepFor(kFreezeSeenWithin);  // what a run promises
   Pass(3);
 
   ASSERT_OK_AND_ASSIGN(const v1::Run held, Await(run.name()));

@@ -73,10 +73,8 @@ std::int64_t PartialFile::bytes() const {
 absl::Status PartialFile::Publish(std::string_view sha256) {
   RETURN_IF_ERROR(Sync(path_));
   const std::filesystem::path path(file_);
-  if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, file_.c_str(), RENAME_NOREPLACE) != 0) {
-    return errno == EEXIST ? Exists(file_) : NotWritable(file_);
-  }
-  is_ours_ = false;
+  if (access(file_.c_str(), F_OK) == 0) return Exists(file_);
+  // First, so that there is never a whole backup that nothing vouches for.
   const std::string sidecar = file_ + ".sha256";
   {
     std::ofstream out(sidecar, std::ios::trunc);
@@ -84,6 +82,10 @@ absl::Status PartialFile::Publish(std::string_view sha256) {
     if (!out.flush()) return NotWritable(sidecar);
   }
   RETURN_IF_ERROR(Sync(sidecar));
+  if (renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, file_.c_str(), RENAME_NOREPLACE) != 0) {
+    return errno == EEXIST ? Exists(file_) : NotWritable(file_);
+  }
+  is_ours_ = false;
   const std::string folder = path.parent_path().string();
   return Sync(folder.empty() ? "." : folder);
 }

@@ -26,6 +26,9 @@
 namespace lockstep::migration {
 namespace {
 
+// psql's exit code for that; 3 is an error of the server, which rolled everything back.
+constexpr int kConnectionBroke = 2;
+
 absl::Status Failed(const std::string& program, const process::Child& child, int exit_code) {
   return Error(absl::StatusCode::kFailedPrecondition, "RESTORE_FAILED",
                "nothing was changed: " + program + " ended with " + std::to_string(exit_code) +
@@ -97,6 +100,11 @@ absl::Status Pump(const Context& context, process::Child& from, process::Child& 
   std::optional<int> ended;
   while (!(ended = to.Wait(absl::Milliseconds(200))).has_value()) {
     if (!is_sent) RETURN_IF_ERROR(context.Check());
+  }
+  if (is_sent && *ended == kConnectionBroke) {
+    return Error(absl::StatusCode::kUnknown, "COMMIT_OUTCOME_UNKNOWN",
+                 "the connection broke after COMMIT was sent: " + to.ErrorText() +
+                     "; look whether `lockstep runs` has the restore before you repeat it");
   }
   return is_sent && *ended == 0 ? absl::OkStatus() : Failed("psql", to, *ended);
 }
