@@ -173,6 +173,7 @@ TEST_F(BackupTest, PlanSaysThatNoRestorePointsAreWritten) {
                 "phase: PHASE_CONTRACT\ndown_revision: \"aaaa\"\n");
   folder_.Write("catalog/cccc_x/up.sql", "ALTER TABLE core.kept ADD COLUMN b int;");
   folder_.Write("catalog/cccc_x/down.sql", "ALTER TABLE core.kept DROP COLUMN b;");
+  folder_.Write("catalog/cccc_x/verify.sql", "SELECT 1 WHERE false;");
   ASSERT_OK_AND_ASSIGN(const PlanReport plan,
                        NewEngine()->PlanFor(context_, Direction::kUp, "head"));
   ASSERT_THAT(plan.notes, SizeIs(1));
