@@ -70,7 +70,7 @@ class CutLink(unittest.TestCase):
 
         # Back with the registry it is told that its revision is gone, and waits for it without a session.
         self.link.mend()
-        wait_until(lambda: "REVISION_NOT_APPLIED" in self.suite.log("orders"), "the service learns of the downgrade")
+        wait_until(lambda: '"ready":false' in self.suite.log("orders"), "the service learns of the downgrade")
         self.assertEqual(self.look()[1], 0)
         self.suite.lockstep("upgrade", direct=True)
         self.suite.await_ready("orders")
