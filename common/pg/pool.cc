@@ -33,6 +33,9 @@ std::string BeginMessage(bool is_write, bool asks_for_life, absl::Duration remai
   std::string message = is_write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
                                  : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
   message += "; SET LOCAL statement_timeout = " + std::to_string(timeout_ms);
+  // Compiling costs up to 200 ms a statement and is decided by estimates, which are far too high
+  // while a table that fills has no statistics yet; what services ask takes a few milliseconds.
+  message += "; SET LOCAL jit = off";
   // The id is needed should the answer to COMMIT be lost, and then it is too late to ask for it.
   if (is_write) message += "; SELECT pg_current_xact_id()::text AS xid";
   if (is_write && asks_for_life) message += std::string(", ") + kServerLifeSql + " AS server_life";

@@ -257,15 +257,18 @@ absl::StatusOr<std::vector<KnownOrder>> FindKnownOrders(
     external_ids.push_back(sale->external_id);
     numbers.push_back(sale->platform_number);
   }
-  // A StockX number belongs to one order over all platforms; other platforms have none.
+  // A StockX number belongs to one order over all platforms; other platforms have none. OFFSET 0
+  // keeps each look-up in its place, by index: joined, a large set reads all orders there are.
   ASSIGN_OR_RETURN(pg::Result rows,
                    tx.Query("SELECT u.position, e.id AS by_external_id, n.id AS by_number"
                             "  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY"
                             "    AS u (external_id, number, position)"
-                            "  LEFT JOIN transactions.orders e"
-                            "    ON e.platform_id = $3::uuid AND e.external_id = u.external_id"
-                            "  LEFT JOIN transactions.orders n"
-                            "    ON n.stockx_order_number = u.number AND $4 = 'stockx'"
+                            "  LEFT JOIN LATERAL (SELECT o.id FROM transactions.orders o"
+                            "    WHERE o.platform_id = $3::uuid AND o.external_id = u.external_id"
+                            "    OFFSET 0) AS e ON true"
+                            "  LEFT JOIN LATERAL (SELECT o.id FROM transactions.orders o"
+                            "    WHERE o.stockx_order_number = u.number AND $4 = 'stockx'"
+                            "    OFFSET 0) AS n ON true"
                             " WHERE e.id IS NOT NULL OR n.id IS NOT NULL",
                             pg::ArrayLiteral(external_ids), pg::ArrayLiteral(numbers), platform.id,
                             platform.slug));
