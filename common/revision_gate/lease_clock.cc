@@ -1,5 +1,7 @@
 #include "common/revision_gate/lease_clock.h"
 
+#include <time.h>
+
 #include <algorithm>
 
 namespace lockstep::revision_gate {
@@ -10,6 +12,12 @@ constexpr Monotonic::duration kLongestCancel = std::chrono::seconds(1);
 constexpr Monotonic::duration kLongestMargin = std::chrono::seconds(1);
 
 }  // namespace
+
+Monotonic::time_point Monotonic::now() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return time_point(std::chrono::seconds(time.tv_sec) + duration(time.tv_nsec));
+}
 
 LeaseSchedule ScheduleOf(Monotonic::duration ttl) {
   LeaseSchedule schedule;

@@ -11,8 +11,7 @@
 //   13 s   kClosed: pools refuse, idle connections are closed, statements are cancelled; what does
 //          not end is cut off (cancel, ttl/10 and at most 1 s)
 //   14 s   no connection is left (margin, ttl/10 and at most 1 s: the server needs a moment to
-//   notice
-//          closed connections, and two clocks run at slightly different speeds)
+//          notice closed connections, and two clocks run at slightly different speeds)
 //   15 s   the lease ends at the earliest
 //
 // Nothing here looks at the wall clock: setting it, by five minutes or five years, changes nothing.
@@ -23,7 +22,16 @@
 
 namespace lockstep::revision_gate {
 
-using Monotonic = std::chrono::steady_clock;
+// A clock for std::chrono that nobody sets and that runs on while the machine is suspended, as the
+// database's does; std::chrono::steady_clock stands still then.
+struct Monotonic {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<Monotonic>;
+  static constexpr bool is_steady = true;
+  [[nodiscard]] static time_point now() noexcept;
+};
 
 // Since the request that renewed the lease was sent.
 struct LeaseSchedule {

@@ -1,5 +1,6 @@
 #include "common/revision_gate/revision_gate.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,7 @@ namespace pb = lockstep::migration::v1;
 constexpr absl::Duration kCallTimeout = absl::Seconds(2);
 // How long statements get to end when they are cancelled for another reason than the lease's end.
 constexpr std::chrono::milliseconds kCancelGrace(1000);
+constexpr std::chrono::seconds kLongestLook(1);
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
   google::protobuf::Duration message;
@@ -238,8 +240,9 @@ class RevisionGate::Impl {
         return is_stopping_ || PermissionAt(Monotonic::now()) != given;
       };
       if (const auto next = lease_.NextChange(now); next.has_value()) {
-        // A renewal moves the time: it is looked at again then, and that is soon enough.
-        changed_.wait_until(lock, *next, has_news);
+        // A renewal moves the time: it is looked at again then, and that is soon enough. Waiting
+        // stands still while the machine is suspended, so it looks once a second.
+        changed_.wait_for(lock, std::min<Monotonic::duration>(*next - now, kLongestLook), has_news);
       } else {
         changed_.wait(lock, has_news);
       }
