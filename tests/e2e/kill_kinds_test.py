@@ -47,7 +47,7 @@ class KilledKinds(unittest.TestCase):
     def test_up(self):
         scenario = Scenario(self.base, ["upgrade"], AT_HEAD, USE, "catalog_app", self.env)
         self.survive(scenario, {"step_before_message", "step_checked", "concurrent_sent", "backfill_commit_sent",
-                                "privileged_commit_sent", "step_commit_sent", "verify_begin"})
+                                "privileged_commit_sent", "step_commit_sent", "steps_commit_sent", "verify_begin"})
 
     def test_down(self):
         with Suite() as top:

@@ -9,7 +9,8 @@ created: "2025-10-01"
 phase: PHASE_{phase}
 """
 # One transaction; steps in one message and in parts (hidden code, expectations); an index built outside of a transaction;
-# batches; a step of an administrator; a table of another owner; the old shape taken away, and archived when it comes back.
+# batches; a step of an administrator; a table of another owner; two steps in one transaction; the old shape taken away, and
+# archived when it comes back.
 REVISIONS = {
     ("catalog", "aaaa", "things", "EXPAND", ""): {
         "up.sql": f"""CREATE TABLE core.things (id bigint PRIMARY KEY, name text NOT NULL, price numeric NOT NULL);
@@ -62,6 +63,18 @@ destroys { table: "core.things" key: "id" columns: "doubled" }
         "down.sql": "DROP TABLE transactions.uses;\n",
         "verify.sql": "SELECT id FROM transactions.uses WHERE id < 1;\n",
         "guard.sql": "SELECT 'uses' AS what, count(*) AS count FROM transactions.uses;\n",
+    },
+    ("finance", "eeee", "new", "EXPAND", ""): {
+        "up.sql": "CREATE TABLE finance.first (id bigint PRIMARY KEY);\n",
+        "down.sql": "DROP TABLE finance.first;\n",
+        "verify.sql": "SELECT id FROM finance.first WHERE id < 1;\n",
+        "guard.sql": "SELECT 'first' AS what, count(*) AS count FROM finance.first;\n",
+    },
+    ("finance", "ffff", "new as well", "EXPAND", 'down_revision: "eeee"\n'): {
+        "up.sql": "CREATE TABLE finance.second (id bigint PRIMARY KEY);\nGRANT SELECT ON finance.second TO finance_app;\n",
+        "down.sql": "DROP TABLE finance.second;\n",
+        "verify.sql": "SELECT id FROM finance.second WHERE id < 1;\n",
+        "guard.sql": "SELECT 'second' AS what, count(*) AS count FROM finance.second;\n",
     },
     ("catalog", "dddd", "without doubled", "CONTRACT", """down_revision: "bbbb"
 supersedes_verify: "bbbb"

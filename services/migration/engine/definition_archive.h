@@ -73,7 +73,7 @@ void Members(Archive& archive, T& value) {
   } else if constexpr (std::is_same_v<Plain, ScriptFacts>) {
     archive(value.tags, value.schemas, value.written, value.read, value.tables_dropped,
             value.columns_dropped, value.rows_destroyed_in, value.taken, value.concurrent_indexes,
-            value.has_hidden_code);
+            value.has_hidden_code, value.changes_schemas);
   } else if constexpr (std::is_same_v<Plain, Script>) {
     archive(value.file, value.text, value.statements, value.lines, value.is_opaque, value.facts,
             value.checksum);

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMagic[] = "lockstep definitions 3";
+constexpr char kMagic[] = "lockstep definitions 4";
 // Time stamps of files move in steps of the kernel's clock tick, at most 10 ms.
 constexpr long long kGrainNs = 50'000'000;
 constexpr unsigned kOnlyOwner = 0600;

@@ -55,6 +55,9 @@ struct ScriptFacts {
   // DO, CREATE FUNCTION, CALL, or the use of a function, operator, operator class or type that is
   // not PostgreSQL's own: the lists may be incomplete.
   bool has_hidden_code = false;
+  // A statement is about a schema itself, or about all that is in it: GRANT .. ON SCHEMA, GRANT ..
+  // ON ALL TABLES IN SCHEMA, COMMENT ON SCHEMA. What it changes is not in the lists.
+  bool changes_schemas = false;
 };
 
 // Text of one SQL file, ready to run.
@@ -75,6 +78,8 @@ struct Limits {
   int lock_timeout_ms = 2'000;
   int statement_timeout_ms = 60'000;
   int retry_for_seconds = 600;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 // A column and the SQL expression that gives its value.

@@ -337,6 +337,7 @@ void SummariseUses(Analysis& analysis) {
     for (const ObjectUse& use : statement.uses) {
       if (use.schema.empty() || IsBuiltIn(use.schema)) continue;
       facts.schemas.push_back(use.schema);
+      if (use.name.empty()) facts.changes_schemas = true;
       if (!use.is_relation) continue;
       (use.access == Access::kWrite ? facts.written : facts.read).push_back(use.qualified());
     }

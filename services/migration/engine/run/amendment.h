@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/run_session.h"
 
 namespace lockstep::migration {

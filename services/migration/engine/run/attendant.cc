@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/backfill/backfill_ledger.h"
 #include "services/migration/engine/run/lease.h"

@@ -18,7 +18,7 @@
 #include "common/context/context.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/build_progress.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/lock_holders.h"
 #include "services/migration/engine/run/session.h"

@@ -7,6 +7,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"

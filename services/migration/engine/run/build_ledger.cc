@@ -6,6 +6,7 @@
 #include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/graph.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/plan_check.h"

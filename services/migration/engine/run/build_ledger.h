@@ -10,7 +10,8 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/build_manifest.h"
 #include "services/migration/engine/compatibility.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/graph.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/gate.h"
 
 namespace lockstep::migration {

@@ -34,21 +34,29 @@ class Reader {
  public:
   static absl::StatusOr<Reader> Open(const EngineOptions& options, const Context& context) {
     RETURN_IF_ERROR(context.Check());
-    ASSIGN_OR_RETURN(auto connection, OpenSession(options, kReaderPurpose));
-    connection->SetIoDeadline(context.deadline());
-    return Reader(std::move(connection));
+    ASSIGN_OR_RETURN(ReaderSession session, OpenReader(options));
+    session.connection->SetIoDeadline(context.deadline());
+    return Reader(std::move(session));
   }
-  pg::Connection& operator*() { return *connection_; }
-  pg::Connection* operator->() { return connection_.get(); }
+  pg::Connection& operator*() { return *session_.connection; }
+  pg::Connection* operator->() { return session_.connection.get(); }
+  // What the ledger says; as it was while the definitions were loaded, where it was read ahead.
+  absl::StatusOr<LedgerState> Ledger(const Graph& graph) {
+    if (!session_.ledger.has_value()) return LoadLedger(**this, graph);
+    return LedgerStateFrom(*std::exchange(session_.ledger, std::nullopt), **this, graph);
+  }
+  absl::StatusOr<AppliedState> State(const Graph& graph) {
+    ASSIGN_OR_RETURN(LedgerState ledger, Ledger(graph));
+    return std::move(ledger.applied);
+  }
   std::unique_ptr<pg::Connection> Release() {
-    connection_->SetIoDeadline(absl::InfiniteFuture());
-    return std::move(connection_);
+    session_.connection->SetIoDeadline(absl::InfiniteFuture());
+    return std::move(session_.connection);
   }
 
  private:
-  explicit Reader(std::unique_ptr<pg::Connection> connection)
-      : connection_(std::move(connection)) {}
-  std::unique_ptr<pg::Connection> connection_;
+  explicit Reader(ReaderSession session) : session_(std::move(session)) {}
+  ReaderSession session_;
 };
 
 RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions& run) {
@@ -83,7 +91,7 @@ absl::StatusOr<bool> MustRun(pg::Connection& connection, const Graph& graph,
                              const LedgerState& ledger, const Plan& plan, const RunOptions& run) {
   if (HasWork(plan, PlanRepeatables(graph, ledger.applied, plan), ledger.applied)) return true;
   if (ledger.is_lease_out) return IsLeaseAbandoned(connection);
-  return run.verify ? HasUnverifiedRuns(connection) : absl::StatusOr<bool>(false);
+  return run.verify && ledger.has_unverified_runs;
 }
 
 // "schema"."table", or nullopt for text that is not schema.table.
@@ -115,18 +123,18 @@ Engine::~Engine() = default;
 
 absl::StatusOr<AppliedState> Engine::Applied(const Context& context) const {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  return LoadState(*reader, graph_);
+  return reader.State(graph_);
 }
 
 absl::StatusOr<CurrentState> Engine::Current(const Context& context) const {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const AppliedState state, reader.State(graph_));
   return LoadCurrent(*reader, graph_, state);
 }
 
 absl::StatusOr<EngineStatus> Engine::Status(const Context& context) const {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const AppliedState state, reader.State(graph_));
   EngineStatus status;
   ASSIGN_OR_RETURN(status.current, LoadCurrent(*reader, graph_, state));
   for (const std::size_t head : graph_.Heads(graph_.All())) {
@@ -222,7 +230,7 @@ absl::StatusOr<BootstrapReport> Engine::Bootstrap(const Context& context) {
 absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_view target,
                                           const RunOptions& run, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
+  ASSIGN_OR_RETURN(const LedgerState ledger, reader.Ledger(graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, ledger.applied, target));
   RETURN_IF_ERROR(MayRunPlan(*reader, graph_, ledger.applied, plan, run));
   const RunRequest request = RequestOf("upgrade", target, run);
@@ -237,7 +245,7 @@ absl::StatusOr<RunReport> Engine::Upgrade(const Context& context, std::string_vi
 absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_view target,
                                             const RunOptions& run, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const LedgerState ledger, LoadLedger(*reader, graph_));
+  ASSIGN_OR_RETURN(const LedgerState ledger, reader.Ledger(graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(graph_, ledger.applied, target));
   RunRequest request = RequestOf("downgrade", target, run);
   request.details["archive"] = run.archive;
@@ -257,7 +265,7 @@ absl::StatusOr<RunReport> Engine::Downgrade(const Context& context, std::string_
 absl::StatusOr<RunReport> Engine::Stamp(const Context& context, std::string_view target,
                                         const RunOptions& run, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const AppliedState state, reader.State(graph_));
   RETURN_IF_ERROR(PlanUpgrade(graph_, state, target).status());
   RETURN_IF_ERROR(MayRunNow(*reader, ""));
   return RunUnderLease(context, options_, graph_, RequestOf("stamp", target, run), reader.Release(),
@@ -269,7 +277,7 @@ absl::StatusOr<RunReport> Engine::Stamp(const Context& context, std::string_view
 
 absl::StatusOr<VerifyReport> Engine::Verify(const Context& context, EventSink& sink) {
   ASSIGN_OR_RETURN(Reader reader, Reader::Open(options_, context));
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*reader, graph_));
+  ASSIGN_OR_RETURN(const AppliedState state, reader.State(graph_));
   RETURN_IF_ERROR(CheckHistory(graph_, state));
   const RunRequest request = RequestOf("verify", "", {});
   RETURN_IF_ERROR(RecordRun(*reader, options_, request, RunState::kRunning));

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/session.h"
 

@@ -9,7 +9,8 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
+#include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
 
@@ -17,12 +18,19 @@ struct LedgerState {
   AppliedState applied;
   // A runner has the lease, or had it and did not give it back.
   bool is_lease_out = false;
+  // Some run ended, or went away, before it verified what it had done.
+  bool has_unverified_runs = false;
 };
 
 // What is applied, in one message together with the check of the ledger's version. A checksum that
 // an amendment replaced counts as equal, whichever of the amended steps the files have as they were
 // and whichever as they became: `graph` tells what the files say now.
 absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& graph);
+// The same in two halves: the first does not need the definitions. `connection` is asked why when
+// nothing could be read.
+LedgerRows ReadLedger(pg::Connection& connection);
+absl::StatusOr<LedgerState> LedgerStateFrom(const LedgerRows& rows, pg::Connection& connection,
+                                            const Graph& graph);
 absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph);
 
 // Heads of what is applied completely, "service@revision", sorted.

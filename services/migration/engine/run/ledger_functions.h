@@ -20,5 +20,7 @@ std::string_view LedgerBuilds();
 std::string_view LedgerBackups();
 // Version 10: tables and functions of repeatable definitions.
 std::string_view LedgerRepeatables();
+// Version 11: several plain steps in one transaction.
+std::string_view LedgerPlainSteps();
 
 }  // namespace lockstep::migration

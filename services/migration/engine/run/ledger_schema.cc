@@ -266,9 +266,10 @@ ALTER TABLE migration.runs
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
     static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
-    return std::vector<std::string_view>{
-        version_1,      LedgerFunctions2(), kRestored,      LedgerFreezes(), kBackfills,
-        LedgerLeases(), LedgerWebhooks(),   LedgerBuilds(), LedgerBackups(), LedgerRepeatables()};
+    return std::vector<std::string_view>{version_1,           LedgerFunctions2(), kRestored,
+                                         LedgerFreezes(),     kBackfills,         LedgerLeases(),
+                                         LedgerWebhooks(),    LedgerBuilds(),     LedgerBackups(),
+                                         LedgerRepeatables(), LedgerPlainSteps()};
   }();
   return upgrades;
 }

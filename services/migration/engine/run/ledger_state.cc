@@ -8,6 +8,7 @@
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/repeatable_ledger.h"
+#include "services/migration/engine/run/run_verification.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
@@ -35,8 +36,8 @@ void AddIntent(const Graph& graph, const std::string& id, int ordinal, bool is_u
 
 }  // namespace
 
-absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& graph) {
-  auto results = connection.Script(
+LedgerRows ReadLedger(pg::Connection& connection) {
+  return connection.Script(
       "SELECT max(version) AS version FROM migration.ledger_version;\n"
       "SELECT s.revision, s.service, s.ordinal, s.name, s.checksum, coalesce(r.checksum, '') AS "
       "revision_checksum"
@@ -51,7 +52,11 @@ absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& 
       "SELECT revision, ordinal, direction FROM migration.step_intents"
       " UNION SELECT revision, ordinal, 'up' FROM migration.backfills WHERE finished_at IS NULL"
       " ORDER BY revision, ordinal;\n" +
-      RepeatableStateSql());
+      RepeatableStateSql() + UnverifiedRunsSql());
+}
+
+absl::StatusOr<LedgerState> LedgerStateFrom(const LedgerRows& results, pg::Connection& connection,
+                                            const Graph& graph) {
   if (!results.ok() ||
       (*results)[0][0].Optional<std::int32_t>("version").value_or(0) != LedgerVersion()) {
     RETURN_IF_ERROR(CheckLedger(connection));
@@ -84,7 +89,12 @@ absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& 
               row.Text("direction") == "up", state.applied);
   }
   state.applied.repeatables = RepeatablesFrom((*results)[5]);
+  state.has_unverified_runs = (*results)[6][0].Get<bool>("has_any");
   return state;
+}
+
+absl::StatusOr<LedgerState> LoadLedger(pg::Connection& connection, const Graph& graph) {
+  return LedgerStateFrom(ReadLedger(connection), connection, graph);
 }
 
 absl::StatusOr<AppliedState> LoadState(pg::Connection& connection, const Graph& graph) {

@@ -10,7 +10,7 @@
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/run_session.h"
 
 namespace lockstep::migration {

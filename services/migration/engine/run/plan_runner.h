@@ -6,21 +6,14 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/run_session.h"
-#include "services/migration/engine/run/transactional_step.h"
 
 namespace lockstep::migration {
-
-// One step as every run does it: not before a pause is over, not in a freeze window; its start, its
-// failure and what came of its checks are told and recorded. `body` does the work.
-absl::Status RunStepWith(RunSession& session, const StepTask& task,
-                         absl::FunctionRef<absl::StatusOr<StepOutcome>()> body, RunReport& report);
 
 // Plans again from what the ledger says now that the lease is held, and runs the plan.
 absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,

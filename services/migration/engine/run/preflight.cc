@@ -9,6 +9,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/failure.h"
 
 namespace lockstep::migration {
 namespace {

@@ -12,6 +12,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/expectations.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/preflight.h"
 #include "services/migration/engine/run/step_intents.h"

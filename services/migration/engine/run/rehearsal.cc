@@ -10,6 +10,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/preflight.h"

@@ -12,6 +12,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/repeatable_reader.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/repeatable_ledger.h"
 

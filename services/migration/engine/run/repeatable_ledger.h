@@ -11,7 +11,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/step_sql.h"
 
 namespace lockstep::migration {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/ledger.h"
-#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/step_runner.h"
 #include "services/migration/engine/sql.h"
 
 namespace lockstep::migration {

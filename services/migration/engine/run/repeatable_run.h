@@ -11,7 +11,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/repeatable_change.h"
 #include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/run/run_session.h"

@@ -11,9 +11,9 @@
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/repeatables.h"
 #include "services/migration/engine/run/ledger.h"
-#include "services/migration/engine/run/plan_runner.h"
 #include "services/migration/engine/run/repeatable_ledger.h"
 #include "services/migration/engine/run/repeatable_run.h"
+#include "services/migration/engine/run/step_runner.h"
 #include "services/migration/engine/sql.h"
 
 namespace lockstep::migration {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/failure.h"
 
 namespace lockstep::migration {
 namespace {

@@ -8,6 +8,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/whereabouts.h"
 

@@ -12,7 +12,8 @@
 #include "common/json/json.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/run_session.h"
 
 namespace lockstep::migration {

@@ -16,7 +16,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/attendant.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/journal.h"
 #include "services/migration/engine/run/session.h"
@@ -81,6 +81,8 @@ struct StepTask {
   // Its undo was begun outside of a transaction and is not finished: the step is recorded as done,
   // but only the catalog knows what is left of it.
   bool is_half_undone = false;
+  // It was begun outside of a transaction and is not done.
+  bool was_begun = false;
   // What is asked at the start of the step's transaction, in the engine's own role.
   std::string ask_first = {};
   // A repeatable definition: what its preparation says is all that the ledger gets.

@@ -81,13 +81,9 @@ std::vector<Happening> TailOf(const Verifications& found, std::size_t revisions)
 
 }  // namespace
 
-absl::StatusOr<bool> HasUnverifiedRuns(pg::Connection& connection) {
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      connection.Query("SELECT EXISTS (SELECT FROM migration.runs AS r WHERE " + IsUnverifiedSql() +
-                       " AND EXISTS (SELECT FROM migration.step_log AS l"
-                       "              WHERE l.run_id = r.run_id)) AS has_any"));
-  return rows[0].Get<bool>("has_any");
+std::string UnverifiedRunsSql() {
+  return "SELECT EXISTS (SELECT FROM migration.runs AS r WHERE " + IsUnverifiedSql() +
+         " AND EXISTS (SELECT FROM migration.step_log AS l WHERE l.run_id = r.run_id)) AS has_any";
 }
 
 absl::StatusOr<Leftovers> FindLeftovers(RunSession& session) {

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/pg/connection.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/run_session.h"
 #include "services/migration/engine/run/verifier.h"
 
@@ -20,8 +20,8 @@ struct Leftovers {
   Touched touched;
 };
 
-// Whether there is anything of that kind. Only reads.
-absl::StatusOr<bool> HasUnverifiedRuns(pg::Connection& connection);
+// A query whether there is anything of that kind, as has_any.
+std::string UnverifiedRunsSql();
 
 // Tells in the log of the run which runs it finds.
 absl::StatusOr<Leftovers> FindLeftovers(RunSession& session);

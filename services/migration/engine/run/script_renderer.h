@@ -15,7 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/migration/engine/graph.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 
 namespace lockstep::migration {
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 
 namespace lockstep::migration {
@@ -54,23 +56,33 @@ std::string AssertLeaseSql(const LeaseKey& key) {
 }
 
 SessionAhead::SessionAhead(const EngineOptions& options)
-    : database_url_(options.database_url), opened_(std::async(std::launch::async, [options] {
-        return Open(options, options.database_url, kReaderPurpose);
+    : database_url_(options.database_url),
+      opened_(std::async(std::launch::async, [options]() -> absl::StatusOr<ReaderSession> {
+        ASSIGN_OR_RETURN(auto connection, Open(options, options.database_url, kReaderPurpose));
+        LedgerRows ledger = ReadLedger(*connection);
+        return ReaderSession{.connection = std::move(connection), .ledger = std::move(ledger)};
       })) {}
 
-absl::StatusOr<std::unique_ptr<pg::Connection>> SessionAhead::Take(std::string_view database_url) {
+absl::StatusOr<ReaderSession> SessionAhead::Take(std::string_view database_url) {
   const std::lock_guard lock(mutex_);
-  if (!opened_.valid() || database_url != database_url_) return nullptr;
+  if (!opened_.valid() || database_url != database_url_) return ReaderSession{};
   return opened_.get();
+}
+
+absl::StatusOr<ReaderSession> OpenReader(const EngineOptions& options) {
+  if (options.session_ahead != nullptr) {
+    ASSIGN_OR_RETURN(ReaderSession opened, options.session_ahead->Take(options.database_url));
+    if (opened.connection != nullptr) return opened;
+  }
+  ASSIGN_OR_RETURN(auto connection, Open(options, options.database_url, kReaderPurpose));
+  return ReaderSession{.connection = std::move(connection)};
 }
 
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,
                                                             std::string_view purpose) {
-  if (options.session_ahead != nullptr && purpose == kReaderPurpose) {
-    ASSIGN_OR_RETURN(auto opened, options.session_ahead->Take(options.database_url));
-    if (opened != nullptr) return opened;
-  }
-  return Open(options, options.database_url, purpose);
+  if (purpose != kReaderPurpose) return Open(options, options.database_url, purpose);
+  ASSIGN_OR_RETURN(ReaderSession reader, OpenReader(options));
+  return std::move(reader.connection);
 }
 
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenLedgerSession(const EngineOptions& options,

@@ -6,15 +6,17 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 
 namespace lockstep::migration {
 
@@ -46,20 +48,33 @@ std::string RunnerIsGoneSql(std::string_view token);
 // "SELECT migration.assert_lease(...);\n"
 std::string AssertLeaseSql(const LeaseKey& key);
 
-// A reading connection that a thread opens while its owner does something else, like reading the
-// definitions. The destructor waits for that thread, at most connect_timeout. Thread-safe.
+// What the ledger says is applied, as it was read (ReadLedger(), ledger.h).
+using LedgerRows = absl::StatusOr<std::vector<pg::Result>>;
+
+// A connection for reading, and the ledger where it was read ahead.
+struct ReaderSession {
+  std::unique_ptr<pg::Connection> connection;
+  std::optional<LedgerRows> ledger = std::nullopt;
+};
+
+// A reading connection that a thread opens, and on which it reads the ledger, while its owner does
+// something else, like reading the definitions. The destructor waits for that thread, at most
+// connect_timeout and the time that reading takes. Thread-safe.
 class SessionAhead {
  public:
   explicit SessionAhead(const EngineOptions& options);
 
   // The connection, or why there is none; null when it was taken before or leads elsewhere.
-  absl::StatusOr<std::unique_ptr<pg::Connection>> Take(std::string_view database_url);
+  absl::StatusOr<ReaderSession> Take(std::string_view database_url);
 
  private:
   const std::string database_url_;
   std::mutex mutex_;
-  std::future<absl::StatusOr<std::unique_ptr<pg::Connection>>> opened_;
+  std::future<absl::StatusOr<ReaderSession>> opened_;
 };
+
+// The one that was opened ahead, or a new one.
+absl::StatusOr<ReaderSession> OpenReader(const EngineOptions& options);
 
 // A connection for reading the ledger, or on the way to the lease.
 absl::StatusOr<std::unique_ptr<pg::Connection>> OpenSession(const EngineOptions& options,

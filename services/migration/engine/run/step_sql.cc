@@ -18,23 +18,32 @@ std::string JsonLiteral(const nlohmann::json& json) {
          "::jsonb";
 }
 
-void AddScript(nlohmann::json& scripts, int ordinal, std::string_view role, const Script& script) {
+void AddScript(nlohmann::json& scripts, const Revision& revision, int ordinal,
+               std::string_view role, const Script& script) {
   if (script.empty() && script.text.empty()) return;
-  scripts.push_back(
-      {{"ordinal", ordinal}, {"role", role}, {"file", script.file}, {"body", script.text}});
+  scripts.push_back({{"revision", revision.id},
+                     {"ordinal", ordinal},
+                     {"role", role},
+                     {"file", script.file},
+                     {"body", script.text}});
 }
 
-void AddStepScripts(nlohmann::json& scripts, const Step& step) {
-  AddScript(scripts, step.ordinal, "up", step.up);
-  AddScript(scripts, step.ordinal, "down", step.down);
-  AddScript(scripts, step.ordinal, "expect", step.expect);
+void AddStepScripts(nlohmann::json& scripts, const Revision& revision, const Step& step) {
+  AddScript(scripts, revision, step.ordinal, "up", step.up);
+  AddScript(scripts, revision, step.ordinal, "down", step.down);
+  AddScript(scripts, revision, step.ordinal, "expect", step.expect);
 }
 
 // What belongs to the revision as a whole has ordinal 0.
 void AddRevisionScripts(nlohmann::json& scripts, const Revision& revision) {
-  AddScript(scripts, 0, "verify", revision.verify);
-  AddScript(scripts, 0, "guard", revision.guard);
+  AddScript(scripts, revision, 0, "verify", revision.verify);
+  AddScript(scripts, revision, 0, "guard", revision.guard);
 }
+
+// Between two steps: how long each took is for the ledger.
+constexpr char kNoteTimeSql[] =
+    "SELECT set_config('lockstep.step_ends', concat_ws(' ', current_setting('lockstep.step_ends',"
+    " true), extract(epoch FROM clock_timestamp())), true);\n";
 
 std::string_view KindText(StepKind kind) {
   switch (kind) {
@@ -62,32 +71,44 @@ std::string BeginSql(const RunSql& run, const Limits& limits) {
       limits.lock_timeout_ms, limits.statement_timeout_ms, kSearchPath, run.lease);
 }
 
-std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step& step,
-                         const Limits& limits, bool is_last, const std::string& extra_record_sql,
-                         const std::string& events) {
-  const Boundary boundary = BoundaryOf(revision);
-  const std::string role = OwnerRole(revision.service);
+std::string PlainStepsSql(const RunSql& run, const std::vector<PlainStep>& steps,
+                          const Limits& limits, const std::string& extra_record_sql,
+                          const std::string& events) {
+  const Revision& first = *steps.front().revision;
+  const Boundary boundary = BoundaryOf(first);
+  const std::string role = OwnerRole(first.service);
+  nlohmann::json done = nlohmann::json::array();
+  nlohmann::json revisions = nlohmann::json::array();
   nlohmann::json scripts = nlohmann::json::array();
-  AddStepScripts(scripts, step);
-  if (is_last) AddRevisionScripts(scripts, revision);
   std::string sql = absl::StrFormat(
       "BEGIN;\nSET LOCAL ROLE NONE;\nSELECT migration.begin_plain_step(%s, '%s', '%s', %s);\n",
       run.lease, ShowMilliseconds(limits.lock_timeout_ms),
       ShowMilliseconds(limits.statement_timeout_ms), QuoteLiteral(role));
-  sql += JoinStatements(step.up.statements) + kFireConstraints;
+  for (const auto& [revision, step, is_last] : steps) {
+    if (!done.empty()) sql += kNoteTimeSql;
+    sql += JoinStatements(step->up.statements);
+    done.push_back({{"place", done.size() + 1},
+                    {"revision", revision->id},
+                    {"ordinal", step->ordinal},
+                    {"name", step->name},
+                    {"checksum", step->checksum}});
+    AddStepScripts(scripts, *revision, *step);
+    if (!is_last) continue;
+    AddRevisionScripts(scripts, *revision);
+    revisions.push_back(
+        {{"revision", revision->id}, {"title", revision->title}, {"checksum", revision->checksum}});
+  }
+  sql += kFireConstraints;
   sql +=
       "SELECT set_config('lockstep.step_role', current_user, true), set_config('role', 'none', "
       "true);\n";
   sql += absl::StrFormat(
-      "SELECT migration.finish_plain_step(%s, %s, %s, %s, %s, %s, %s, %s, %d, %s, %s, %s, %s, %s, "
-      "%s);\n",
+      "SELECT migration.finish_plain_steps(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s);\n",
       QuoteLiteral(role), QuoteLiteral(StateText("", limits).substr(1)),
       TextArraySql(boundary.schemas), TextArraySql(boundary.references), run.run, run.actor,
-      QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,
-      QuoteLiteral(step.name), QuoteLiteral(step.checksum), JsonLiteral(scripts),
-      QuoteLiteral(revision.title), is_last ? QuoteLiteral(revision.checksum) : "NULL",
+      QuoteLiteral(first.service), JsonLiteral(done), JsonLiteral(revisions), JsonLiteral(scripts),
       QuoteLiteral(events));
-  // After the check: it would take the engine's own rows for the step's.
+  // After the check: it would take the engine's own rows for the steps'.
   return sql + extra_record_sql;
 }
 
@@ -130,7 +151,7 @@ std::string JoinStatements(const std::vector<std::string>& statements) {
 std::string RecordStepSql(const RunSql& run, const Revision& revision, const Step& step,
                           std::string_view duration_ms) {
   nlohmann::json scripts = nlohmann::json::array();
-  AddStepScripts(scripts, step);
+  AddStepScripts(scripts, revision, step);
   return absl::StrFormat(
       "SELECT migration.record_step(%s, %s, %s, %s, %d, %s, '%s', %s, %s, %s);\n", run.run,
       run.actor, QuoteLiteral(revision.id), QuoteLiteral(revision.service), step.ordinal,

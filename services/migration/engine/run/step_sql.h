@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "services/migration/engine/model.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 
 namespace lockstep::migration {
 
@@ -26,13 +26,21 @@ std::string OwnerRole(std::string_view service);
 std::string BeginSql(const RunSql& run, const Limits& limits);
 std::string EnterRoleSql(std::string_view role);
 
-// A whole plain step but for COMMIT, in one message, under `limits` instead of the step's own:
-// `events` is the argument that record_events() takes. `is_last`: the step completes the revision.
-// kPlainStatementsBefore statements come before the script's own.
+struct PlainStep {
+  const Revision* revision;
+  const Step* step;
+  bool is_last;  // it completes the revision
+};
+
+// Whole plain steps but for COMMIT, in one message, under `limits` instead of the steps' own:
+// `events` is the argument that record_events() takes. kPlainStatementsBefore statements come
+// before the scripts' own, kStatementsBetweenPlainSteps between two scripts. REQUIRES: one step at
+// least; all have one owner and the same references.
 inline constexpr int kPlainStatementsBefore = 3;
-std::string PlainStepSql(const RunSql& run, const Revision& revision, const Step& step,
-                         const Limits& limits, bool is_last, const std::string& extra_record_sql,
-                         const std::string& events);
+inline constexpr int kStatementsBetweenPlainSteps = 1;
+std::string PlainStepsSql(const RunSql& run, const std::vector<PlainStep>& steps,
+                          const Limits& limits, const std::string& extra_record_sql,
+                          const std::string& events);
 
 // An expression: role and limits as they are now, one text, in names that no search_path redirects.
 // StateText is what it must be inside a step.

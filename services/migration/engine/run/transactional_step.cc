@@ -11,25 +11,16 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/boundary.h"
 #include "services/migration/engine/run/expectations.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/plain_steps.h"
 #include "services/migration/engine/run/preflight.h"
 
 namespace lockstep::migration {
 namespace {
 
 using killpoint::Killpoint;
-
-// "orders/84bc_x/up.sql:12: 42P01 relation ..." for the statement of the script that failed,
-// counted from 0.
-absl::Status AtStatement(const StepTask& task, int index, const absl::Status& status) {
-  std::string place = task.script.file;
-  const int count = static_cast<int>(task.script.lines.size());
-  if (index >= 0 && index < count) {
-    place += ":" + std::to_string(task.script.lines[static_cast<std::size_t>(index)]);
-  }
-  return ScriptError("STEP_FAILED", task.text() + " failed at " + place, status);
-}
 
 // The state of one attempt.
 class Attempt {
@@ -42,13 +33,6 @@ class Attempt {
         boundary_(BoundaryOf(task.revision)),
         role_(OwnerRole(task.revision.service)) {}
 
-  // Whether one message will do.
-  bool is_plain() const {
-    return !prepare_ && task_.ask_first.empty() && task_.direction == Direction::kUp &&
-           task_.step.expect.empty() && HidesNothing(task_.script, boundary_);
-  }
-
-  absl::Status RunAsOneMessage();
   absl::Status RunInParts();
   StepOutcome TakeOutcome() { return std::move(outcome_); }
 
@@ -93,33 +77,6 @@ std::string Attempt::RecordSql() const {
     sql += RecordUndoSql(session_.sql, task_.revision, task_.step);
   }
   return sql + RecordChecksSql(session_.sql, outcome_.expectations) + prepared_.record_sql;
-}
-
-absl::Status Attempt::RunAsOneMessage() {
-  Killpoint("step_before_message");
-  const std::string sql =
-      PlainStepSql(session_.sql, task_.revision, task_.step, limits_, task_.is_last,
-                   MendedSql(session_, task_), session_.journal.RecordJson(Tail())) +
-      "COMMIT;";
-  session_.connection.SetAfterSendHook([] { Killpoint("step_commit_sent"); });
-  auto sent = Send(sql);
-  session_.connection.SetAfterSendHook({});
-  if (!sent.ok()) {
-    // Of a lost connection nobody knows yet whether it committed; the run finds out.
-    if (!session_.connection.is_lost()) session_.journal.RolledBack();
-    if (IsAboutLocks(sent.status())) return sent.status();
-    const absl::Status translated = TranslateLedgerError(sent.status());
-    if (translated != sent.status() || session_.connection.is_lost()) return translated;
-    return pg::SqlStateOf(sent.status()).empty() ||
-                   pg::SqlStateOf(sent.status()) == kCheckUnsureState
-               ? sent.status()
-               : AtStatement(task_,
-                             session_.connection.completed_statements() - kPlainStatementsBefore,
-                             sent.status());
-  }
-  session_.journal.Committed();
-  Killpoint("step_committed");
-  return absl::OkStatus();
 }
 
 absl::Status Attempt::RunInParts() {
@@ -250,9 +207,11 @@ absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const Step
   bool is_sure = true;  // the cheap check is enough
   Preflight preflight(session, task, std::move(prepare_locks));
   const auto once = [&]() -> absl::Status {
+    if (is_sure && !prepare && IsPlain(task)) {
+      return RunPlainSteps(session, {&task, 1}, preflight.limits());
+    }
     Attempt attempt(session, task, preflight.limits(), prepare);
-    const absl::Status status =
-        is_sure && attempt.is_plain() ? attempt.RunAsOneMessage() : attempt.RunInParts();
+    const absl::Status status = attempt.RunInParts();
     outcome = attempt.TakeOutcome();
     return status;
   };

@@ -12,6 +12,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/archive.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/holdings.h"
 #include "services/migration/engine/run/lock_retry.h"
 

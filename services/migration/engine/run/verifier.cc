@@ -11,6 +11,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/run/boundary.h"
+#include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/lock_retry.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"

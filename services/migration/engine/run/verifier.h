@@ -12,7 +12,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/plan.h"
-#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/journal.h"
 
 namespace lockstep::migration {

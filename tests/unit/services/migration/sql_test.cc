@@ -178,6 +178,21 @@ TEST(ScriptFactsTest, SeesReadersOfEveryKind) {
   for (const Case& c : cases) EXPECT_EQ(Read(c.text).facts.read, c.read) << c.text;
 }
 
+TEST(ScriptFactsTest, KnowsWhatIsAboutWholeSchemas) {
+  for (const char* text : {"GRANT USAGE ON SCHEMA core TO a", "COMMENT ON SCHEMA core IS 'c'",
+                           "GRANT SELECT ON ALL TABLES IN SCHEMA core TO a",
+                           "REVOKE USAGE ON ALL SEQUENCES IN SCHEMA core FROM a",
+                           "CREATE TABLE core.t (n int); GRANT USAGE ON SCHEMA core TO a"}) {
+    EXPECT_TRUE(Read(text).facts.changes_schemas) << text;
+  }
+  for (const char* text : {"CREATE TABLE core.t (n int)", "GRANT SELECT ON core.t TO a",
+                           "CREATE TYPE core.m AS ENUM ()", "COMMENT ON COLUMN core.t.n IS 'c'",
+                           "CREATE INDEX i ON core.t (n)", "GRANT USAGE ON SEQUENCE core.s TO a",
+                           "CREATE SEQUENCE core.s"}) {
+    EXPECT_FALSE(Read(text).facts.changes_schemas) << text;
+  }
+}
+
 TEST(ScriptFactsTest, KnowsWhatHidesCode) {
   for (const char* text :
        {"DO $$ BEGIN END $$", "CALL core.p()",
