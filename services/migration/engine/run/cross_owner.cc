@@ -78,8 +78,7 @@ bool MayDropAnything(const ScriptFacts& facts) {
 }
 
 absl::Status AddOfStep(pg::Connection& connection, const ComingStep& coming,
-                       const std::set<std::string>& changed_before,
-                       std::vector<ForeignDependent>& found) {
+                       const RelationNames& changed_before, std::vector<ForeignDependent>& found) {
   std::set<std::string> cascading;
   for (const StatementLocks& statement : ClassifyStatements(*coming.script)) {
     for (const RelationLock& lock : statement.locks) {
@@ -118,17 +117,19 @@ absl::Status AddOfStep(pg::Connection& connection, const ComingStep& coming,
 }  // namespace
 
 std::string ForeignDependent::text() const {
+  const bool is_up = direction == Direction::kUp;
   return absl::StrFormat(
-      "step %d drops %s, %s %s of %s; let a revision of %s drop or change it first, and name that "
-      "in depends_on",
-      step, dropped, by_cascade ? "and CASCADE would take" : "which cannot go because of", object,
-      owner, owner);
+      "%sstep %d drops %s, %s %s of %s; %s", is_up ? "" : "the undo of ", step, dropped,
+      by_cascade ? "and CASCADE would take" : "which cannot go because of", object, owner,
+      is_up ? "let a revision of " + owner + " drop or change it first, and name that in depends_on"
+            : "let " + owner + " drop or change it first");
 }
 
 absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
-    pg::Connection& connection, const std::vector<ComingStep>& steps) {
+    pg::Connection& connection, const std::vector<ComingStep>& steps, Direction direction,
+    const RelationNames& gone) {
   std::vector<ForeignDependent> found;
-  std::set<std::string> changed_before;
+  RelationNames changed_before = gone;
   for (const ComingStep& coming : steps) {
     const ScriptFacts& facts = coming.script->facts;
     if (MayDropAnything(facts)) {
@@ -136,11 +137,13 @@ absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
     }
     changed_before.insert(facts.written.begin(), facts.written.end());
   }
+  for (ForeignDependent& each : found) each.direction = direction;
   return found;
 }
 
-absl::Status MayDrop(pg::Connection& connection, const std::vector<ComingStep>& steps) {
-  ASSIGN_OR_RETURN(const auto found, FindForeignDependents(connection, steps));
+absl::Status MayDrop(pg::Connection& connection, const std::vector<ComingStep>& steps,
+                     Direction direction, const RelationNames& gone) {
+  ASSIGN_OR_RETURN(const auto found, FindForeignDependents(connection, steps, direction, gone));
   if (found.empty()) return absl::OkStatus();
   const bool cascades =
       std::ranges::any_of(found, [](const ForeignDependent& each) { return each.by_cascade; });

@@ -13,6 +13,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/plan_note.h"
 #include "services/migration/engine/run/plan_notes.h"
+#include "services/migration/engine/run/run_session.h"
 
 namespace lockstep::migration {
 
@@ -24,18 +25,21 @@ struct ForeignDependent {
   std::string object;   // "view analytics.v", "foreign key f of finance.t"
   std::string owner;    // service, or the schema where it has none
   bool by_cascade = false;
-  std::string text() const;  // for a person, with what to do
+  Direction direction = Direction::kUp;  // of the step
+  std::string text() const;              // for a person, with what to do
 };
 
 // Views and foreign keys of other owners that depend, also through other views, on tables, columns
 // and views that these steps drop. Those that an earlier of the steps changes or drops are left
-// out. Asks nothing when nothing is dropped.
+// out, and what is in `gone`. Asks nothing when nothing is dropped.
 absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
-    pg::Connection& connection, const std::vector<ComingStep>& steps);
+    pg::Connection& connection, const std::vector<ComingStep>& steps, Direction direction,
+    const RelationNames& gone = {});
 
 // OK, or FAILED_PRECONDITION: CROSS_OWNER_DROP (CASCADE would take them), DROP_BLOCKED (they make
 // the DROP fail); names all of them.
-absl::Status MayDrop(pg::Connection& connection, const std::vector<ComingStep>& steps);
+absl::Status MayDrop(pg::Connection& connection, const std::vector<ComingStep>& steps,
+                     Direction direction, const RelationNames& gone = {});
 
 // A note (kind "foreign_lock") for each table of another owner whose writers a step blocks, at
 // least for a moment. Pure.

@@ -11,6 +11,7 @@
 #include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/contract_gate.h"
+#include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
@@ -113,6 +114,17 @@ void PutRepeatablesBackQuietly(RunSession& session, Touched& touched, RunReport&
                                    MessageOf(status) + "; the next run tries again"});
 }
 
+// What the undos would take from other owners, or cannot drop because of them. An undo that
+// archives moves tables away instead, with what depends on them, so then only the step itself can
+// tell.
+absl::Status MayDropDown(RunSession& session, const Plan& plan, const RunOptions& run) {
+  if (run.archive) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const UndoScripts undos, LoadUndos(session.connection, session.graph, plan));
+  ASSIGN_OR_RETURN(const SetAside aside, FindInTheWay(session.connection, session.graph, plan));
+  return MayDrop(session.connection, ComingDown(session.graph, plan, undos), Direction::kDown,
+                 NamesOf(aside));
+}
+
 }  // namespace
 
 absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
@@ -133,7 +145,9 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
   }
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(LoadWasThere(session));
-  if (absl::Status allowed = MayDowngrade(session, state, plan, run); !allowed.ok()) {
+  absl::Status allowed = MayDowngrade(session, state, plan, run);
+  if (allowed.ok()) allowed = MayDropDown(session, plan, run);
+  if (!allowed.ok()) {
     // A run before this one may have been killed after it had set them aside.
     Touched ignored;
     PutRepeatablesBackQuietly(session, ignored, report);

@@ -51,20 +51,6 @@ absl::Status AddRepeatables(pg::Connection& connection, const Graph& graph,
   return absl::OkStatus();
 }
 
-// What undoes the revisions of the plan, in the order in which it would run. REQUIRES: report.undos
-// has all of it.
-std::vector<ComingStep> ComingDown(const Graph& graph, const PlanReport& report) {
-  std::vector<ComingStep> coming;
-  for (const PlanItem& item : report.plan.items) {
-    const Revision& revision = graph.at(item.position);
-    for (const std::size_t index : item.steps) {
-      const Step& step = revision.steps[index];
-      coming.push_back({&revision, &step, &report.undos.at({revision.id, step.ordinal})});
-    }
-  }
-  return coming;
-}
-
 }  // namespace
 
 absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction direction,
@@ -77,6 +63,7 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   ASSIGN_OR_RETURN(const CurrentState current, LoadCurrent(*connection, graph_, state));
   for (const LedgerRevision& revision : current.revisions) report.applied[revision.id] = revision;
   std::vector<ComingStep> coming;
+  RelationNames gone;
   if (direction == Direction::kUp) {
     ASSIGN_OR_RETURN(report.plan, PlanUpgrade(graph_, state, target));
     if (options_.admin_url.empty()) AddPrivileged(graph_, report);
@@ -85,12 +72,13 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   } else {
     ASSIGN_OR_RETURN(report.plan, PlanDowngrade(graph_, state, target));
     ASSIGN_OR_RETURN(report.undos, LoadUndos(*connection, graph_, report.plan));
-    coming = ComingDown(graph_, report);
+    coming = ComingDown(graph_, report.plan, report.undos);
     ASSIGN_OR_RETURN(const auto found,
                      FindDowngradeBlockers(*connection, graph_, state, report.plan, RunOptions{}));
     for (const DowngradeBlocker& blocker : found) report.blockers.push_back(blocker.blocker);
     if (!report.plan.empty()) {
       ASSIGN_OR_RETURN(SetAside aside, FindInTheWay(*connection, graph_, report.plan));
+      gone = NamesOf(aside);
       report.repeatables = std::move(aside.repeatables);
     }
   }
@@ -110,11 +98,12 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
   AddForeignLockNotes(coming, report.notes);
   if (direction == Direction::kUp) {
     AddRestorePointNote(*connection, coming, report.notes);
-    ASSIGN_OR_RETURN(const auto dependents, FindForeignDependents(*connection, coming));
-    for (const ForeignDependent& each : dependents) {
-      report.blockers.push_back(
-          {.kind = "dependent", .revision = each.revision, .what = each.text(), .count = 1});
-    }
+  }
+  ASSIGN_OR_RETURN(const auto dependents,
+                   FindForeignDependents(*connection, coming, direction, gone));
+  for (const ForeignDependent& each : dependents) {
+    report.blockers.push_back(
+        {.kind = "dependent", .revision = each.revision, .what = each.text(), .count = 1});
   }
   return report;
 }

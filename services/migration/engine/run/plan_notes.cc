@@ -222,6 +222,18 @@ std::vector<ComingStep> ComingUp(const Graph& graph, const Plan& plan) {
   return coming;
 }
 
+std::vector<ComingStep> ComingDown(const Graph& graph, const Plan& plan, const UndoScripts& undos) {
+  std::vector<ComingStep> coming;
+  for (const PlanItem& item : plan.items) {
+    const Revision& revision = graph.at(item.position);
+    for (const std::size_t index : item.steps) {
+      const Step& step = revision.steps[index];
+      coming.push_back({&revision, &step, &undos.at({revision.id, step.ordinal})});
+    }
+  }
+  return coming;
+}
+
 std::vector<PlanNote> FindNotes(pg::Connection& connection, const RelationNames& was_there,
                                 const std::vector<ComingStep>& steps) {
   const Reading reading = Read(was_there, steps);

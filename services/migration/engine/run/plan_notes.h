@@ -27,6 +27,9 @@ struct ComingStep {
 
 // The steps of an upgrade, in order.
 std::vector<ComingStep> ComingUp(const Graph& graph, const Plan& plan);
+// What undoes the revisions of a downgrade, in order. `undos` has all of it, and must outlive the
+// result.
+std::vector<ComingStep> ComingDown(const Graph& graph, const Plan& plan, const UndoScripts& undos);
 
 // `was_there`: the relations that exist. What cannot be read becomes a note of kind "unknown": no
 // reason not to run.

@@ -52,6 +52,8 @@ struct SetAside {
   std::vector<std::string> services;  // whose revisions are undone
   bool has_vanished = false;          // these once had definitions whose files are gone
 };
+// The views among what goes, as "schema.name".
+RelationNames NamesOf(const SetAside& aside);
 // Only reads; as the migrator.
 absl::StatusOr<SetAside> FindInTheWay(pg::Connection& connection, const Graph& graph,
                                       const Plan& plan);

@@ -104,6 +104,14 @@ absl::Status Forget(RunSession& session, const AppliedRepeatable& applied,
 
 }  // namespace
 
+RelationNames NamesOf(const SetAside& aside) {
+  RelationNames names;
+  for (const KnownObject& each : aside.goes) {
+    if (each.object.kind == "view") names.insert(each.object.name);
+  }
+  return names;
+}
+
 absl::StatusOr<SetAside> FindInTheWay(pg::Connection& connection, const Graph& graph,
                                       const Plan& plan) {
   SetAside found;

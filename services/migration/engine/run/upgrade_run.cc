@@ -51,7 +51,7 @@ absl::Status RunUpStep(RunSession& session, ContractGate& gate, StepTask& task, 
     RETURN_IF_ERROR(gate.Await(task));
     // Somebody may have made a view meanwhile.
     RETURN_IF_ERROR(
-        MayDrop(session.connection, {{&task.revision, &task.step, &task.step.up}}));
+        MayDrop(session.connection, {{&task.revision, &task.step, &task.step.up}}, Direction::kUp));
     const absl::Status status = RunStep(session, task, {}, report);
     if (ReasonOf(status) != "GATE_CHANGED") return status;
     gate.Close();
@@ -207,7 +207,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   session.force_gate = run.force_gate;
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   const std::vector<ComingStep> all = ComingUp(session.graph, plan);
-  RETURN_IF_ERROR(MayDrop(session.connection, all));
+  RETURN_IF_ERROR(MayDrop(session.connection, all, Direction::kUp));
   RETURN_IF_ERROR(StartPlan(session, plan, repeatables.size()));
   RETURN_IF_ERROR(LoadWasThere(session));
   EmitNotes(session, all);

@@ -64,6 +64,40 @@ TEST_F(CrossOwnerTest, AForeignKeyOfAnotherOwnerCountsAndOtherColumnsDoNot) {
   EXPECT_THAT(Upgrade(), IsOk());
 }
 
+TEST_F(CrossOwnerTest, AnUndoThatAnotherOwnersViewBlocksIsNamedBeforeTheRun) {
+  ASSERT_OK_AND_ASSIGN(const PlanReport plan,
+                       NewEngine()->PlanFor(context_, Direction::kDown, "base"));
+  ASSERT_THAT(plan.blockers, SizeIs(1));
+  EXPECT_EQ(plan.blockers[0].kind, "dependent");
+  EXPECT_THAT(plan.blockers[0].what,
+              HasSubstr("the undo of step 1 drops core.kept, which cannot go because of view"
+                        " analytics.v of finance"));
+
+  const auto refused = Downgrade("base");
+
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("DROP_BLOCKED")));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.step_failures"), "0");
+  EXPECT_EQ(AppliedText(), "aaaa:1!");
+  db_.Execute("DROP VIEW analytics.v");
+  EXPECT_THAT(Downgrade("base"), IsOk());
+}
+
+TEST_F(CrossOwnerTest, AnotherOwnersViewThatTheSameDowngradeDropsIsNotInTheWay) {
+  db_.Execute(
+      "DROP VIEW analytics.v; GRANT USAGE ON SCHEMA core TO finance_owner;"
+      " GRANT SELECT ON core.kept TO finance_owner");
+  WriteRevision("cccc", "depends_on: \"aaaa\"\nreferences: \"core.kept\"\n",
+                {{"up.sql", "CREATE VIEW analytics.v AS SELECT note FROM core.kept;"},
+                 {"down.sql", "DROP VIEW analytics.v;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}},
+                "finance");
+  ASSERT_OK(Upgrade());
+
+  EXPECT_THAT(Downgrade("base"), IsOk());
+
+  EXPECT_EQ(AppliedText(), "");
+}
+
 TEST_F(CrossOwnerTest, ALockOnAnotherOwnersTableIsNoted) {
   db_.Execute(
       "GRANT REFERENCES ON core.kept TO finance_owner;"
