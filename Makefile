@@ -38,7 +38,7 @@ test-unit: build ## only the tests that need nothing but memory
 	@cd build/$(PRESET) && ctest --output-on-failure -j 2 -L unit
 
 test-faults: build ## runs killed, stopped and cut off at every hit of every kill point; takes minutes
-	@cd build/$(PRESET) && LOCKSTEP_ALL_KILL_HITS=1 ctest --output-on-failure -R '^(postgres_|e2e_kill)' --timeout 1800
+	@cd build/$(PRESET) && ctest -C Faults --output-on-failure -L faults
 
 test-mutations: deps ## breaks one rule of the engine at a time and requires that tests notice; takes minutes
 	@tests/mutation/run.py $(MUTATIONS)
