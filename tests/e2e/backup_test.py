@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from harness import BINARIES, OwnCluster, Suite, wait_until
-from kinds import AT_HEAD, ROWS, write_definitions
+from kinds import AT_HEAD, REVISIONS, ROWS, write_definitions
 
 
 def definitions(test):
@@ -67,7 +67,7 @@ class Backups(unittest.TestCase):
         damaged.write_bytes(file.read_bytes()[:-100] + b"x" * 100)
         pathlib.Path(f"{damaged}.sha256").write_text(f"{digest}  damaged.dump\n")
         self.assertNotEqual(self.lockstep("restore", damaged, "--replace", check=False).returncode, 0)
-        self.assertEqual(self.applied(self.suite), "aaaa,bbbb,cccc,dddd", "nothing was changed")
+        self.assertEqual(self.applied(self.suite), ",".join(sorted(key[1] for key in REVISIONS)), "nothing was changed")
         self.lockstep("restore", file, "--replace")
         self.assertEqual(self.applied(self.suite), "aaaa,bbbb")
         self.assertIn("restore", self.lockstep("runs").stdout)
