@@ -1,3 +1,5 @@
+#include "services/migration/engine/run/downgrade_blockers.h"
+
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -7,7 +9,6 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/run/archive.h"
 #include "services/migration/engine/run/ledger.h"
-#include "services/migration/engine/run/plan_runner.h"
 #include "services/migration/engine/run/rehearsal.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/undo.h"

@@ -1,22 +1,22 @@
-#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/plan_runs.h"
 
 #include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/contract_gate.h"
 #include "services/migration/engine/run/cross_owner.h"
+#include "services/migration/engine/run/downgrade_blockers.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/plan_check.h"
+#include "services/migration/engine/run/plan_frame.h"
 #include "services/migration/engine/run/plan_notes.h"
-#include "services/migration/engine/run/plan_start.h"
 #include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/run_verification.h"
@@ -27,8 +27,6 @@
 
 namespace lockstep::migration {
 namespace {
-
-using killpoint::Killpoint;
 
 // What a step left that was begun outside of a transaction and never done.
 absl::Status ClearBegun(RunSession& session, const Revision& revision, const Step& step) {
@@ -129,20 +127,13 @@ absl::Status MayDropDown(RunSession& session, const Plan& plan, const RunOptions
 
 absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
                           RunReport& report) {
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
-  ASSIGN_OR_RETURN(const Plan plan, PlanDowngrade(session.graph, state, target));
-  RETURN_IF_ERROR(CheckReviewed(session.connection, session.graph, state, plan, run));
-  session.force_freeze = run.force_freeze;
-  session.cancel_blockers = run.cancel_blockers;
-  ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
-  Killpoint("planned");
-  report.heads = HeadsOf(session.graph, state);
+  ASSIGN_OR_RETURN(const OpenedPlan opened,
+                   OpenPlan(session, Direction::kDown, target, run, report));
+  const AppliedState& state = opened.state;
+  const Plan& plan = opened.plan;
   // Also where nothing else is to be done: it is the way to give access back.
   RETURN_IF_ERROR(BreakOffSoaks(session));
-  if (!HasWork(plan, {}, state)) {
-    report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
-  }
+  if (!HasWork(plan, {}, state)) return EndIdlePlan(session, opened, run, report);
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(LoadWasThere(session));
   absl::Status allowed = MayDowngrade(session, state, plan, run);
@@ -166,11 +157,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     return undone;
   }
   RETURN_IF_ERROR(PutRepeatablesBack(session, touched, report));
-  if (!run.verify) {
-    report.heads = plan.to_heads;
-    return absl::OkStatus();
-  }
-  return VerifyTouched(session, std::move(touched), left, report);
+  return EndPlan(session, opened, run, std::move(touched), report);
 }
 
 }  // namespace lockstep::migration

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/amendment.h"
@@ -16,7 +17,7 @@
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/plan_check.h"
-#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/plan_runs.h"
 #include "services/migration/engine/run/repeatable_ledger.h"
 #include "services/migration/engine/run/run.h"
 #include "services/migration/engine/run/run_verification.h"

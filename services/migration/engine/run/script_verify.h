@@ -1,5 +1,5 @@
 // The last part of the offline scripts (script_renderer.h): the verifications of what was touched.
-// Pure; the same choice and the same words as plan_runner.h.
+// Pure; the same choice and the same words as run_verification.h.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/plan_runs.h"
 
 #include <cstddef>
 #include <string>

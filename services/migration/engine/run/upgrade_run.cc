@@ -1,14 +1,14 @@
-#include "services/migration/engine/run/plan_runner.h"
+#include "services/migration/engine/run/plan_runs.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/backfill/backfill_step.h"
@@ -16,9 +16,8 @@
 #include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
-#include "services/migration/engine/run/plan_check.h"
+#include "services/migration/engine/run/plan_frame.h"
 #include "services/migration/engine/run/plan_notes.h"
-#include "services/migration/engine/run/plan_start.h"
 #include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/run/repeatable_run.h"
 #include "services/migration/engine/run/run_session.h"
@@ -29,8 +28,6 @@
 
 namespace lockstep::migration {
 namespace {
-
-using killpoint::Killpoint;
 
 // Every step is done, only the revision is not recorded: an undo was broken off before its first
 // step.
@@ -105,10 +102,8 @@ class Ascent {
   const RunOptions& run_;
   Touched& touched_;
   RunReport& report_;
-  std::size_t next_ = 0;  // of the plan's items
-  // Items that did not go through together with others: [begin, end).
-  std::size_t alone_begin_ = 0;
-  std::size_t alone_end_ = 0;
+  std::size_t next_ = 0;                // of the plan's items
+  std::set<std::size_t> alone_;         // items that did not go through together with others
   std::optional<RelationNames> known_;  // the relations that there are; nullopt = ask
 };
 
@@ -136,11 +131,11 @@ std::size_t Ascent::ItemOf(std::size_t step) const {
 }
 
 absl::StatusOr<std::size_t> Ascent::RunTogether() {
-  while (next_ < alone_begin_ || next_ >= alone_end_) {
+  while (!alone_.contains(next_)) {
     RETURN_IF_ERROR(Know());
     StepGroup group(session_, *known_);
     std::size_t end = next_;
-    while (end < plan_.items.size() && (end != alone_begin_ || end >= alone_end_) &&
+    while (end < plan_.items.size() && !alone_.contains(end) &&
            group.Add(TasksOf(session_, state_, plan_.items[end]))) {
       ++end;
     }
@@ -151,8 +146,9 @@ absl::StatusOr<std::size_t> Ascent::RunTogether() {
     RETURN_IF_ERROR(MayGoOn(session_));
     // The one that failed by itself, those before it once more together; where nobody can tell
     // which it was, all of them one by one.
-    alone_begin_ = group.failed().has_value() ? ItemOf(*group.failed()) : next_;
-    alone_end_ = group.failed().has_value() ? alone_begin_ + 1 : end;
+    const std::optional<std::size_t> culprit = group.failed();
+    if (culprit.has_value()) alone_.insert(ItemOf(*culprit));
+    for (std::size_t item = next_; !culprit.has_value() && item < end; ++item) alone_.insert(item);
   }
   return 0;
 }
@@ -190,19 +186,11 @@ void Ascent::Done(const PlanItem& item) {
 
 absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,
                         RunReport& report) {
-  ASSIGN_OR_RETURN(const AppliedState state, LoadState(session.connection, session.graph));
-  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(session.graph, state, target));
-  RETURN_IF_ERROR(CheckReviewed(session.connection, session.graph, state, plan, run));
-  session.force_freeze = run.force_freeze;
-  session.cancel_blockers = run.cancel_blockers;
-  ASSIGN_OR_RETURN(const Leftovers left, FindLeftovers(session));
-  Killpoint("planned");
-  report.heads = HeadsOf(session.graph, state);
+  ASSIGN_OR_RETURN(const OpenedPlan opened, OpenPlan(session, Direction::kUp, target, run, report));
+  const AppliedState& state = opened.state;
+  const Plan& plan = opened.plan;
   const std::vector<PlannedRepeatable> repeatables = PlanRepeatables(session.graph, state, plan);
-  if (!HasWork(plan, repeatables, state)) {
-    report.nothing_to_do = left.runs.empty() || !run.verify;
-    return report.nothing_to_do ? absl::OkStatus() : VerifyTouched(session, {}, left, report);
-  }
+  if (!HasWork(plan, repeatables, state)) return EndIdlePlan(session, opened, run, report);
   RETURN_IF_ERROR(MayBegin(session));
   session.force_gate = run.force_gate;
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
@@ -214,11 +202,7 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   Touched touched;
   RETURN_IF_ERROR(Ascent(session, state, plan, run, touched, report).Run());
   RETURN_IF_ERROR(RunRepeatables(session, state, plan, repeatables, touched, report));
-  if (!run.verify) {
-    report.heads = plan.to_heads;
-    return absl::OkStatus();
-  }
-  return VerifyTouched(session, std::move(touched), left, report);
+  return EndPlan(session, opened, run, std::move(touched), report);
 }
 
 }  // namespace lockstep::migration

@@ -1,9 +1,6 @@
-// Carries out a plan under the lease: every step in order, then the verifications of what was
-// touched.
+// What stands against a downgrade before its first step.
 #pragma once
 
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,17 +12,8 @@
 
 namespace lockstep::migration {
 
-// Plans again from what the ledger says now that the lease is held, and runs the plan.
-absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunOptions& run,
-                        RunReport& report);
-absl::Status RunDowngrade(RunSession& session, std::string_view target, const RunOptions& run,
-                          RunReport& report);
-// Records the target as applied, and what is not part of it as not applied, in one transaction.
-absl::Status RunStamp(RunSession& session, std::string_view target, RunReport& report);
-
-// What stands against a downgrade before its first step: irreversible revisions, live instances,
-// and what guards find now. `refusal` tells blockers that stop the run from those that archiving
-// lifts.
+// An irreversible revision, a live instance, or what a guard finds now. `refusal` tells blockers
+// that stop the run from those that archiving lifts.
 struct DowngradeBlocker {
   Blocker blocker;
   absl::Status refusal;  // OK = only reported
