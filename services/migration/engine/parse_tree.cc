@@ -1,5 +1,6 @@
 #include "services/migration/engine/parse_tree.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace lockstep::migration {
@@ -165,6 +166,21 @@ void ParseTree::ReadChildren(std::uint32_t parent, bool is_object) {
     (last == 0 ? nodes_[parent].first : nodes_[last].next) = child;
     last = child;
   }
+}
+
+bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<std::string> NamesIn(TreeNode list) {
+  std::vector<std::string> names;
+  if (!list.IsArray()) return names;
+  for (TreeNode item = list.first(); !item.empty(); item = item.next()) {
+    const TreeNode name = item["String"]["sval"];
+    if (name.empty()) return {};
+    names.push_back(name.text());
+  }
+  return names;
 }
 
 }  // namespace lockstep::migration

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,5 +76,11 @@ class ParseTree {
   std::size_t at_ = 0;
   std::vector<Node> nodes_;
 };
+
+// Whether `name` is one of `names`; for kinds of nodes and values of enumerations.
+bool IsIn(std::string_view name, std::initializer_list<std::string_view> names);
+
+// A list of names: [{"String": {"sval": "core"}}, ...]. Empty when any element is something else.
+std::vector<std::string> NamesIn(TreeNode list);
 
 }  // namespace lockstep::migration

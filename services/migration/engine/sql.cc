@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/status/error.h"
+#include "services/migration/engine/index_definition.h"
 #include "services/migration/engine/parsed_sql.h"
 #include "services/migration/engine/script_checksum.h"
 #include "services/migration/engine/sql_analysis.h"

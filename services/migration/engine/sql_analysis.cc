@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "services/migration/engine/index_definition.h"
 #include "services/migration/engine/sql_statements.h"
 
 namespace lockstep::migration {
@@ -13,24 +14,8 @@ namespace {
 
 using Access = ObjectUse::Access;
 
-bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool IsBuiltIn(std::string_view schema) {
   return schema == "pg_catalog" || schema == "information_schema";
-}
-
-// A list of names: [{"String": {"sval": "core"}}, ...]. Empty when any element is something else.
-std::vector<std::string> NamesIn(TreeNode list) {
-  std::vector<std::string> names;
-  if (!list.IsArray()) return names;
-  for (TreeNode item = list.first(); !item.empty(); item = item.next()) {
-    const TreeNode name = item["String"]["sval"];
-    if (name.empty()) return {};
-    names.push_back(name.text());
-  }
-  return names;
 }
 
 // Objects that are named after the table that they belong to: the last part is not a relation's.
@@ -350,39 +335,6 @@ void SummariseUses(Analysis& analysis) {
   SortUnique(facts.taken);
 }
 
-// The order of an index key as a bit of text: what PostgreSQL leaves out because it is the default
-// counts as absent.
-std::string OrderOf(TreeNode index_elem) {
-  const bool descends = index_elem["ordering"].raw() == "SORTBY_DESC";
-  const std::string_view nulls = index_elem["nulls_ordering"].raw();
-  const std::string_view default_nulls = descends ? "SORTBY_NULLS_FIRST" : "SORTBY_NULLS_LAST";
-  std::string order = descends ? "descending" : "";
-  if (nulls != "SORTBY_NULLS_DEFAULT" && nulls != default_nulls) order.append(nulls);
-  return order;
-}
-
-// Appends `node` without what does not change the meaning: places in the text, and casts, which
-// PostgreSQL adds when it prints a definition back.
-void AppendCanonical(TreeNode node, std::string& out) {
-  if (node.Has("TypeCast")) {
-    AppendCanonical(node["TypeCast"]["arg"], out);
-    return;
-  }
-  if (node.first().empty()) {
-    out.append(node.raw());
-    return;
-  }
-  out += '(';
-  if (node.key() == "IndexElem") out += OrderOf(node);
-  for (TreeNode child = node.first(); !child.empty(); child = child.next()) {
-    if (IsIn(child.key(), {"location", "ordering", "nulls_ordering"})) continue;
-    out.append(child.key()).append("=");
-    AppendCanonical(child, out);
-    out += ' ';
-  }
-  out += ')';
-}
-
 // The parser counts white space and comments around a statement as a part of it.
 void TrimToTokens(const std::vector<Token>& tokens, Statement& statement) {
   auto token = std::lower_bound(
@@ -399,19 +351,6 @@ void TrimToTokens(const std::vector<Token>& tokens, Statement& statement) {
 }
 
 }  // namespace
-
-std::string CanonicalIndex(TreeNode index_stmt) {
-  std::string out;
-  for (const char* member : {"unique", "nulls_not_distinct", "accessMethod", "indexParams",
-                             "indexIncludingParams", "options", "whereClause", "tableSpace"}) {
-    const TreeNode part = index_stmt[member];
-    if (part.empty()) continue;
-    out.append(member).append("=");
-    AppendCanonical(part, out);
-    out += '\n';
-  }
-  return out;
-}
 
 Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, std::string_view json) {
   const ParseTree tree(json);

@@ -61,8 +61,4 @@ struct Analysis {
 // returned for it.
 Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, std::string_view json);
 
-// The canonical form of a CREATE INDEX statement's node: method, uniqueness, keys, included
-// columns, options, condition.
-std::string CanonicalIndex(TreeNode index_stmt);
-
 }  // namespace lockstep::migration

@@ -8,10 +8,6 @@
 namespace lockstep::migration {
 namespace {
 
-bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 // Of a name that is qualified or not, the last part when it can only be PostgreSQL's own; else "".
 std::string BuiltInName(TreeNode names) {
   const TreeNode first = names.first();

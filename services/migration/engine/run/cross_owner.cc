@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <set>
 #include <utility>
 
@@ -9,43 +11,106 @@
 #include "absl/strings/str_join.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/dropped_objects.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/statement_class.h"
 
 namespace lockstep::migration {
 namespace {
 
-// $1 to $3: schema, name and column ("" = the whole relation) of what goes.
+// $1 to $6: kind, schema, name, part, argument types of what goes ("\x01" between them), whether
+// these are given. What goes along is found as PostgreSQL finds it, by pg_depend; what is only a
+// part of something that goes ("a" and "i": indexes, defaults, triggers of keys) is followed and
+// not told, except partitions.
 constexpr char kDependents[] = R"sql(
-WITH RECURSIVE asked AS (
-    SELECT a.schema, a.name, a.part, c.oid, coalesce(t.attnum, 0)::integer AS attnum
-      FROM unnest($1::text[], $2::text[], $3::text[]) AS a (schema, name, part)
-      JOIN pg_namespace AS n ON n.nspname = a.schema
-      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = a.name
-      LEFT JOIN pg_attribute AS t ON t.attrelid = c.oid AND t.attname = a.part
-     WHERE a.part = '' OR t.attnum IS NOT NULL
+WITH RECURSIVE asked AS MATERIALIZED (
+    SELECT a.*, n.oid AS schema_oid, c.oid AS relation
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[])
+           WITH ORDINALITY AS a (kind, schema, name, part, arguments, has_arguments, nr)
+      LEFT JOIN pg_namespace AS n ON n.nspname = a.schema
+      LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = a.name
+), roots AS MATERIALIZED (
+    SELECT nr, 'pg_class'::regclass::oid AS class, relation AS object, 0 AS part
+      FROM asked WHERE kind = 'relation'
+    UNION ALL
+    SELECT a.nr, 'pg_class'::regclass, t.attrelid, t.attnum
+      FROM asked AS a JOIN pg_attribute AS t ON t.attrelid = a.relation AND t.attname = a.part
+     WHERE a.kind = 'column'
+    UNION ALL
+    SELECT a.nr, 'pg_constraint'::regclass, k.oid, 0
+      FROM asked AS a JOIN pg_constraint AS k ON k.conrelid = a.relation AND k.conname = a.part
+     WHERE a.kind = 'constraint'
+    UNION ALL
+    SELECT a.nr, 'pg_type'::regclass, t.oid, 0
+      FROM asked AS a JOIN pg_type AS t ON t.typnamespace = a.schema_oid AND t.typname = a.name
+     WHERE a.kind = 'type'
+    UNION ALL
+    SELECT a.nr, 'pg_proc'::regclass, p.oid, 0
+      FROM asked AS a JOIN pg_proc AS p ON p.pronamespace = a.schema_oid AND p.proname = a.name
+     WHERE a.kind = 'function'
+       AND (NOT a.has_arguments OR p.proargtypes::text = coalesce((
+               SELECT string_agg(to_regtype(t.name)::oid::text, ' ' ORDER BY t.nr)
+                 FROM unnest(string_to_array(nullif(a.arguments, ''), E'\x01'))
+                      WITH ORDINALITY AS t (name, nr)), ''))
+    UNION ALL
+    SELECT nr, 'pg_namespace'::regclass, schema_oid, 0 FROM asked WHERE kind = 'schema'
+    UNION ALL
+    SELECT a.nr, 'pg_extension'::regclass, e.oid, 0
+      FROM asked AS a JOIN pg_extension AS e ON e.extname = a.name WHERE a.kind = 'extension'
 ), goes AS (
-    SELECT schema, name, part, oid, attnum, NULL::oid AS key FROM asked
+    SELECT nr, class, object, part, false AS is_told FROM roots WHERE object IS NOT NULL
     UNION
-    SELECT g.schema, g.name, g.part, coalesce(r.ev_class, k.conrelid), 0, k.oid
+    SELECT g.nr, d.class, d.object, d.part, d.is_told
       FROM goes AS g
-      JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = g.oid
-                         AND (g.attnum = 0 OR d.refobjsubid = g.attnum)
-      LEFT JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-                               AND r.ev_class <> g.oid
-      LEFT JOIN pg_constraint AS k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
-                                  AND k.contype = 'f' AND k.conrelid <> g.oid
-     -- A foreign key goes alone: its table stays, and so does what depends on that.
-     WHERE g.key IS NULL AND (r.oid IS NOT NULL OR k.oid IS NOT NULL)
+     CROSS JOIN LATERAL (
+           SELECT d.classid AS class, d.objid AS object, d.objsubid AS part,
+                  d.deptype = 'n' OR c.relkind IN ('r', 'p', 'f') AS is_told
+             FROM pg_depend AS d
+             LEFT JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+                                    AND d.objsubid = 0
+            WHERE d.refclassid = g.class AND d.refobjid = g.object
+              AND (g.part = 0 OR d.refobjsubid = g.part)
+              AND (d.deptype <> 'e' OR g.class = 'pg_extension'::regclass)
+            UNION ALL
+           SELECT 'pg_class'::regclass, r.ev_class, 0, true
+             FROM pg_rewrite AS r
+            WHERE g.class = 'pg_rewrite'::regclass AND r.oid = g.object AND r.rulename = '_RETURN'
+         ) AS d
+), told AS (
+    SELECT DISTINCT g.nr, g.class, g.object, g.part,
+           CASE g.class WHEN 'pg_class'::regclass THEN g.object
+                        WHEN 'pg_constraint'::regclass THEN k.conrelid
+                        WHEN 'pg_trigger'::regclass THEN t.tgrelid
+                        WHEN 'pg_policy'::regclass THEN p.polrelid
+                        WHEN 'pg_attrdef'::regclass THEN f.adrelid
+                        WHEN 'pg_rewrite'::regclass THEN r.ev_class END AS relation,
+           k.contype, k.conname, r.rulename
+      FROM goes AS g
+      LEFT JOIN pg_constraint AS k ON g.class = 'pg_constraint'::regclass AND k.oid = g.object
+      LEFT JOIN pg_trigger AS t ON g.class = 'pg_trigger'::regclass AND t.oid = g.object
+      LEFT JOIN pg_policy AS p ON g.class = 'pg_policy'::regclass AND p.oid = g.object
+      LEFT JOIN pg_attrdef AS f ON g.class = 'pg_attrdef'::regclass AND f.oid = g.object
+      LEFT JOIN pg_rewrite AS r ON g.class = 'pg_rewrite'::regclass AND r.oid = g.object
+     WHERE g.is_told AND r.rulename IS DISTINCT FROM '_RETURN'
 )
-SELECT DISTINCT g.schema, g.name, g.part, n.nspname AS in_schema,
-       n.nspname || '.' || c.relname AS relation, coalesce(k.conname, '') AS key
-  FROM goes AS g
-  JOIN pg_class AS c ON c.oid = g.oid
-  JOIN pg_namespace AS n ON n.oid = c.relnamespace
-  LEFT JOIN pg_constraint AS k ON k.oid = g.key
- WHERE NOT EXISTS (SELECT FROM asked AS a WHERE a.oid = g.oid AND g.key IS NULL)
- ORDER BY 1, 2, 3, 5, 6
+SELECT t.nr, coalesce(n.nspname, i.schema) AS in_schema,
+       coalesce(n.nspname || '.' || c.relname, i.schema || '.' || i.name, i.identity) AS name,
+       CASE WHEN t.contype = 'f'
+            THEN 'foreign key ' || t.conname || ' of ' || n.nspname || '.' || c.relname
+            ELSE pg_describe_object(t.class, t.object, t.part) END AS object
+  FROM told AS t
+ CROSS JOIN LATERAL pg_identify_object(t.class, t.object, t.part) AS i
+  LEFT JOIN pg_class AS c ON c.oid = t.relation
+  LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE NOT EXISTS (SELECT FROM roots AS r WHERE r.class = t.class AND r.object = t.object
+                      AND r.part IN (0, t.part))
+   -- Casts and their like are nobody's.
+   AND (n.nspname IS NOT NULL OR i.schema IS NOT NULL)
+   -- What belongs to a relation that goes whole is told with that.
+   AND (t.class = 'pg_class'::regclass AND t.part = 0 OR NOT EXISTS (
+          SELECT FROM goes AS g WHERE g.class = 'pg_class'::regclass AND g.object = t.relation
+             AND g.part = 0))
+ ORDER BY t.nr, 3, 4
 )sql";
 
 // "" -> the schema itself: what no service owns belongs to somebody else all the same.
@@ -54,62 +119,68 @@ std::string OwnerText(const std::string& schema) {
   return owner.empty() ? "schema " + schema : std::string(owner);
 }
 
-struct Root {
-  std::string table;  // "schema.name"
-  std::string part;
-};
-
-std::vector<Root> RootsOf(const Script& script, const std::set<std::string>& cascading) {
-  std::vector<Root> roots;
-  const ScriptFacts& facts = script.facts;
-  for (const std::string& table : facts.tables_dropped) roots.push_back({table, ""});
-  for (const ColumnName& column : facts.columns_dropped) {
-    roots.push_back({column.table, column.column});
+std::string_view KindText(DroppedObject::Kind kind) {
+  switch (kind) {
+    case DroppedObject::Kind::kRelation:
+      return "relation";
+    case DroppedObject::Kind::kColumn:
+      return "column";
+    case DroppedObject::Kind::kConstraint:
+      return "constraint";
+    case DroppedObject::Kind::kType:
+      return "type";
+    case DroppedObject::Kind::kFunction:
+      return "function";
+    case DroppedObject::Kind::kSchema:
+      return "schema";
+    case DroppedObject::Kind::kExtension:
+      return "extension";
   }
-  if (std::ranges::find(facts.tags, "DROP VIEW") != facts.tags.end()) {
-    for (const std::string& view : cascading) roots.push_back({view, ""});
-  }
-  return roots;
+  return "";
 }
 
+// Whether a closer look is worth it. An ALTER TABLE may drop a constraint.
 bool MayDropAnything(const ScriptFacts& facts) {
-  return !facts.tables_dropped.empty() || !facts.columns_dropped.empty() ||
-         std::ranges::find(facts.tags, "DROP VIEW") != facts.tags.end();
+  return !facts.columns_dropped.empty() || std::ranges::any_of(facts.tags, [](const auto& tag) {
+    return tag.starts_with("DROP ") || tag == "ALTER TABLE";
+  });
+}
+
+// As the arguments of kDependents.
+absl::StatusOr<pg::Result> AskDependents(pg::Connection& connection,
+                                         const std::vector<DroppedObject>& dropped) {
+  std::array<std::vector<std::string>, 6> columns;
+  for (const DroppedObject& object : dropped) {
+    columns[0].emplace_back(KindText(object.kind));
+    columns[1].push_back(object.schema);
+    columns[2].push_back(object.name);
+    columns[3].push_back(object.part);
+    columns[4].push_back(object.arguments ? absl::StrJoin(*object.arguments, "\x01") : "");
+    columns[5].emplace_back(object.arguments ? "true" : "false");
+  }
+  return connection.Query(kDependents, pg::ArrayLiteral(columns[0]), pg::ArrayLiteral(columns[1]),
+                          pg::ArrayLiteral(columns[2]), pg::ArrayLiteral(columns[3]),
+                          pg::ArrayLiteral(columns[4]), pg::ArrayLiteral(columns[5]));
 }
 
 absl::Status AddOfStep(pg::Connection& connection, const ComingStep& coming,
+                       const std::vector<DroppedObject>& dropped,
                        const RelationNames& changed_before, std::vector<ForeignDependent>& found) {
-  std::set<std::string> cascading;
-  for (const StatementLocks& statement : ClassifyStatements(*coming.script)) {
-    for (const RelationLock& lock : statement.locks) {
-      if (lock.reach == Reach::kDependents) cascading.insert(lock.qualified());
-    }
-  }
-  std::array<std::vector<std::string>, 3> columns;
-  for (const Root& root : RootsOf(*coming.script, cascading)) {
-    const std::size_t dot = root.table.find('.');
-    if (dot == std::string::npos) continue;
-    columns[0].push_back(root.table.substr(0, dot));
-    columns[1].push_back(root.table.substr(dot + 1));
-    columns[2].push_back(root.part);
-  }
-  ASSIGN_OR_RETURN(pg::Result rows,
-                   connection.Query(kDependents, pg::ArrayLiteral(columns[0]),
-                                    pg::ArrayLiteral(columns[1]), pg::ArrayLiteral(columns[2])));
+  ASSIGN_OR_RETURN(pg::Result rows, AskDependents(connection, dropped));
   for (const pg::Row row : rows) {
     const std::string schema = row.Text("in_schema");
-    const std::string relation = row.Text("relation");
-    if (OwnerOf(schema) == coming.revision->service || changed_before.contains(relation)) continue;
-    const std::string table = row.Text("schema") + "." + row.Text("name");
-    const std::string part = row.Text("part");
-    const std::string key = row.Text("key");
+    if (OwnerOf(schema) == coming.revision->service || changed_before.contains(row.Text("name"))) {
+      continue;
+    }
+    const DroppedObject& root =
+        dropped.at(static_cast<std::size_t>(row.Get<std::int64_t>("nr")) - 1);
     ForeignDependent& dependent = found.emplace_back();
     dependent.revision = coming.revision->id;
     dependent.step = coming.step->ordinal;
-    dependent.dropped = table + (part.empty() ? "" : "." + part);
-    dependent.object = key.empty() ? "view " + relation : "foreign key " + key + " of " + relation;
+    dependent.dropped = root.text();
+    dependent.object = row.Text("object");
     dependent.owner = OwnerText(schema);
-    dependent.by_cascade = cascading.contains(table);
+    dependent.by_cascade = root.cascades;
   }
   return absl::OkStatus();
 }
@@ -133,7 +204,13 @@ absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
   for (const ComingStep& coming : steps) {
     const ScriptFacts& facts = coming.script->facts;
     if (MayDropAnything(facts)) {
-      RETURN_IF_ERROR(AddOfStep(connection, coming, changed_before, found));
+      const std::vector<DroppedObject> dropped = DroppedObjects(*coming.script);
+      if (!dropped.empty()) {
+        RETURN_IF_ERROR(AddOfStep(connection, coming, dropped, changed_before, found));
+      }
+      for (const DroppedObject& object : dropped) {
+        if (object.part.empty()) changed_before.insert(object.schema + "." + object.name);
+      }
     }
     changed_before.insert(facts.written.begin(), facts.written.end());
   }

@@ -1,8 +1,8 @@
-// What the steps of one owner do to the tables and views of others.
+// What the steps of one owner do to the tables and other objects of others.
 //
 // A DROP ... CASCADE takes along whatever depends on what goes, also what another service made, and
-// without CASCADE another service's view or foreign key makes the DROP fail. Both are asked of the
-// catalog before anything runs. A foreign key blocks writers of the table that it points to.
+// without CASCADE another service's view, foreign key or column makes the DROP fail. Both are asked
+// of the catalog before anything runs. A foreign key blocks writers of the table that it points to.
 #pragma once
 
 #include <string>
@@ -22,16 +22,17 @@ struct ForeignDependent {
   std::string revision;
   int step = 0;         // ordinal
   std::string dropped;  // "core.orders", "core.orders.note"
-  std::string object;   // "view analytics.v", "foreign key f of finance.t"
+  std::string object;   // "view analytics.v", "foreign key f of finance.t", as PostgreSQL calls it
   std::string owner;    // service, or the schema where it has none
   bool by_cascade = false;
   Direction direction = Direction::kUp;  // of the step
   std::string text() const;              // for a person, with what to do
 };
 
-// Views and foreign keys of other owners that depend, also through other views, on tables, columns
-// and views that these steps drop. Those that an earlier of the steps changes or drops are left
-// out, and what is in `gone`. Asks nothing when nothing is dropped.
+// Objects of other owners that depend, also through others, on what these steps drop
+// (dropped_objects.h): views, foreign keys, columns of a type, functions, defaults, partitions.
+// Those that an earlier of the steps changes or drops are left out, and what is in `gone`. Asks
+// nothing when nothing is dropped.
 absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
     pg::Connection& connection, const std::vector<ComingStep>& steps, Direction direction,
     const RelationNames& gone = {});

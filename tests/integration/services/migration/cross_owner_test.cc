@@ -64,6 +64,78 @@ TEST_F(CrossOwnerTest, AForeignKeyOfAnotherOwnerCountsAndOtherColumnsDoNot) {
   EXPECT_THAT(Upgrade(), IsOk());
 }
 
+TEST_F(CrossOwnerTest, WhatDependsThroughOneOfTheOwnersOwnViewsCounts) {
+  db_.Execute(
+      "DROP VIEW analytics.v; CREATE VIEW core.own AS SELECT note FROM core.kept;"
+      " CREATE VIEW analytics.v AS SELECT note FROM core.own");
+  WriteDrop("DROP VIEW core.own CASCADE;");
+  const auto refused = Upgrade();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("CROSS_OWNER_DROP")));
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr("drops core.own, and CASCADE would take view"
+                                                     " analytics.v of finance"));
+}
+
+// What goes, what another owner made of it, and how it is named.
+struct OtherKind {
+  const char* made;
+  const char* drop;
+  const char* reason;
+  const char* told;
+};
+
+class OtherKindsTest : public CrossOwnerTest, public ::testing::WithParamInterface<OtherKind> {};
+
+TEST_P(OtherKindsTest, AreNamedBeforeTheRun) {
+  db_.Execute(std::string("DROP VIEW analytics.v; ") + GetParam().made);
+  WriteDrop(GetParam().drop);
+  const auto refused = Upgrade();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason(GetParam().reason)));
+  EXPECT_THAT(MessageOf(refused.status()), HasSubstr(GetParam().told));
+  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.step_failures"), "0");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    CrossOwner, OtherKindsTest,
+    ::testing::Values(
+        OtherKind{"CREATE TYPE core.mood AS ENUM ('a'); CREATE TABLE finance.t (m core.mood)",
+                  "DROP TYPE core.mood CASCADE;", "CROSS_OWNER_DROP",
+                  "drops type core.mood, and CASCADE would take column m of table finance.t of"
+                  " finance"},
+        OtherKind{"CREATE DOMAIN core.code AS text; CREATE TABLE finance.t (m core.code[])",
+                  "DROP DOMAIN core.code;", "DROP_BLOCKED", "column m of table finance.t"},
+        OtherKind{"CREATE FUNCTION core.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                  "CREATE FUNCTION core.f(text) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                  "CREATE TABLE finance.t (n int DEFAULT core.f(1))",
+                  "DROP FUNCTION core.f(integer);", "DROP_BLOCKED",
+                  "default value for column n of table finance.t"},
+        OtherKind{"CREATE SEQUENCE core.s;"
+                  "CREATE TABLE finance.t (n int DEFAULT nextval('core.s'))",
+                  "DROP SEQUENCE core.s CASCADE;", "CROSS_OWNER_DROP",
+                  "default value for column n of table finance.t"},
+        OtherKind{"ALTER TABLE core.kept ADD CONSTRAINT n_key UNIQUE (n);"
+                  "CREATE TABLE finance.t (n int CONSTRAINT f REFERENCES core.kept (n))",
+                  "ALTER TABLE core.kept DROP CONSTRAINT n_key;", "DROP_BLOCKED",
+                  "drops constraint n_key of core.kept, which cannot go because of foreign key f"
+                  " of finance.t of finance"},
+        OtherKind{"CREATE TABLE core.parts (n int) PARTITION BY LIST (n);"
+                  "CREATE TABLE finance.part PARTITION OF core.parts FOR VALUES IN (1)",
+                  "DROP TABLE core.parts;", "DROP_BLOCKED", "table finance.part of finance"},
+        OtherKind{"CREATE TABLE finance.t (n int);"
+                  "CREATE FUNCTION finance.g(core.kept) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                  "DROP TABLE core.kept CASCADE;", "CROSS_OWNER_DROP",
+                  "function finance.g(core.kept) of finance"}));
+
+TEST_F(CrossOwnerTest, AnotherFunctionOfTheNameIsNotInTheWay) {
+  db_.Execute(
+      "DROP VIEW analytics.v;"
+      "CREATE FUNCTION core.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+      "CREATE FUNCTION core.f(text[], numeric) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+      "ALTER FUNCTION core.f(text[], numeric) OWNER TO catalog_owner;"
+      "CREATE TABLE finance.t (n int DEFAULT core.f(1))");
+  WriteDrop("DROP FUNCTION core.f(text[], numeric);");
+  EXPECT_THAT(Upgrade(), IsOk());
+}
+
 TEST_F(CrossOwnerTest, AnUndoThatAnotherOwnersViewBlocksIsNamedBeforeTheRun) {
   ASSERT_OK_AND_ASSIGN(const PlanReport plan,
                        NewEngine()->PlanFor(context_, Direction::kDown, "base"));
