@@ -383,7 +383,7 @@ std::string Settings::Print() const {
         break;
     }
   }
-  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return JsonText(document, 2);
 }
 
 }  // namespace lockstep::config

@@ -45,7 +45,7 @@ std::string_view NameOf(Level level) { return kLevelNames[static_cast<std::size_
 // Adds `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD: a log line is always
 // readable.
 void AppendString(std::string_view text, std::string& out) {
-  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  out += JsonText(nlohmann::json(text));
 }
 
 void AppendMember(std::string_view name, const Value& value, std::string& out) {

@@ -94,9 +94,7 @@ absl::Status StatusFromDiagnostics(const Diagnostics& diagnostics) {
       {"context", diagnostics.context},       {"schema", diagnostics.schema},
       {"table", diagnostics.table},           {"column", diagnostics.column},
       {"constraint", diagnostics.constraint}, {"position", diagnostics.position}};
-  status.SetPayload(
-      kDiagnosticsUrl,
-      absl::Cord(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  status.SetPayload(kDiagnosticsUrl, absl::Cord(JsonText(json)));
   return status;
 }
 

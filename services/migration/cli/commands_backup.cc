@@ -114,9 +114,7 @@ nlohmann::ordered_json ToJson(const BackupInfo& backup) {
        absl::FormatTime(absl::RFC3339_full, backup.finished_at, absl::UTCTimeZone())}};
 }
 
-std::string Document(const nlohmann::ordered_json& json) {
-  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string Document(const nlohmann::ordered_json& json) { return JsonText(json, 1); }
 
 int Backup(const Session& session, const Output& output, const std::string& file) {
   const auto made = Take(session, output, file);

@@ -198,7 +198,7 @@ int Doctor(const Session& session, const Output& output) {
                         {"found", rows.back()[2]}});
   }
   if (output.json()) {
-    output.Json(document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    output.Json(JsonText(document, 1));
   } else {
     output.Table({"", "CHECK", "FOUND"}, rows);
   }

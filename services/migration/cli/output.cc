@@ -121,7 +121,7 @@ std::string Output::ErrorJson(const absl::Status& status) {
   for (const FieldViolation& violation : FieldsOf(status)) {
     error["fields"].push_back({{"field", violation.field}, {"description", violation.description}});
   }
-  return error.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(error, 1);
 }
 
 void Output::ExplainError(const absl::Status& status) const {

@@ -89,7 +89,7 @@ std::string RenderPlanFile(const PlanFile& file) {
   plan["from_heads"] = file.plan.from_heads;
   plan["to_heads"] = file.plan.to_heads;
   plan["steps"] = std::move(steps);
-  return document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return JsonText(document, 2) + "\n";
 }
 
 absl::StatusOr<PlanFile> ParsePlanFile(std::string_view text) {
@@ -104,9 +104,7 @@ absl::StatusOr<PlanFile> ParsePlanFile(std::string_view text) {
     const std::optional<ReviewedPlan> plan = PlanIn(document.at("plan"));
     if (!plan.has_value()) return Invalid("a direction is neither up nor down");
     // Also what the program does not know must be in the fingerprint, or it could be edited in.
-    const bool is_whole =
-        document.at("plan").dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) ==
-        migration::CanonicalText(*plan);
+    const bool is_whole = JsonText(document.at("plan")) == migration::CanonicalText(*plan);
     if (!is_whole ||
         document.at("fingerprint").get<std::string>() != migration::FingerprintOf(*plan)) {
       return Invalid("the plan in the file is not the one that its fingerprint was made of");

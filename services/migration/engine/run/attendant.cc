@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/backfill/backfill_ledger.h"
@@ -231,7 +232,7 @@ void Attendant::LookAtBuild(const Subject& subject) {
   if (!told.has_value()) return;
   told->kind = "build_progress";
   told->message = (*progress)->text();
-  told->details.update((*progress)->details());
+  told->details.Update((*progress)->details());
   journal_.Emit(*std::move(told));
 }
 
@@ -244,7 +245,7 @@ void Attendant::TellStall(const Subject& subject, const BuildProgress& progress)
   told->kind = "build_stalled";
   told->message =
       absl::StrFormat("has not moved for %d s: %s", absl::ToInt64Seconds(still), progress.text());
-  told->details.update(progress.details());
+  told->details.Update(progress.details());
   told->details["unchanged_seconds"] = absl::ToInt64Seconds(still);
   if (holders.ok() && !holders->empty()) {
     told->message += "; held up by " + holders->front().text() + "; " + holders->front().advice();

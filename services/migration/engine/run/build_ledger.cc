@@ -63,7 +63,7 @@ std::string ManifestJson(const BuildManifest& manifest) {
                             {"required_revision", use.required_revision},
                             {"built_for", use.built_for}});
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(json);
 }
 
 BuildManifest ManifestFromJson(std::string_view json) {

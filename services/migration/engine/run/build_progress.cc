@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/status/macros.h"
 
 namespace lockstep::migration {

@@ -35,12 +35,10 @@ std::string WhoBlocks(const GateState& state) {
 }
 
 std::string RecordSql(const RunSession& session, const std::string& revision,
-                      const std::string& forced, const nlohmann::json& evidence) {
+                      const std::string& forced, const JsonObject& evidence) {
   return "INSERT INTO migration.gates (run_id, revision, actor, forced_reason, evidence) VALUES (" +
          session.sql.run + ", " + pg::QuoteLiteral(revision) + ", " + session.sql.actor + ", " +
-         pg::QuoteLiteral(forced) + ", " +
-         pg::QuoteLiteral(evidence.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) +
-         ");\n";
+         pg::QuoteLiteral(forced) + ", " + pg::QuoteLiteral(evidence.text()) + ");\n";
 }
 
 }  // namespace
@@ -57,7 +55,7 @@ absl::Status MayChangeBuilds(RunSession& session, const Plan& plan) {
   for (Violation& violation : found) {
     if (!violation.is_gate) state.violations.push_back(std::move(violation));
   }
-  forced.details = state.ToJson();
+  forced.details = JsonObject(state.ToJson());
   forced.details["reason"] = session.force_gate;
   const std::string sql = RecordSql(session, "", session.force_gate, forced.details);
   return RecordInLedger(session, "", sql, {std::move(forced)});
@@ -131,7 +129,7 @@ absl::Status ContractGate::TellWaiting(const GateState& state) {
                     .message = "revision " + revision.id + " (" + revision.title +
                                ") waits at its gate: " + Joined(state.lines()),
                     .revision = revision.id};
-  waiting.details = state.ToJson();
+  waiting.details = JsonObject(state.ToJson());
   session_.journal.Emit(std::move(waiting));
   return FlushEvents(session_);
 }
@@ -143,7 +141,7 @@ absl::Status ContractGate::TellOpened(const GateState& state) {
                               ") is open: " + std::to_string(state.builds.size()) +
                               " builds in use were looked at",
                    .revision = revision.id};
-  opened.details = state.ToJson();
+  opened.details = JsonObject(state.ToJson());
   ASSIGN_OR_RETURN(opened.details["soak"], SoakEvidence(session_.connection, revision.id));
   const std::string sql = RecordSql(session_, revision.id, "", opened.details);
   RETURN_IF_ERROR(RecordInLedger(session_, "", sql, {std::move(opened)}));
@@ -161,7 +159,7 @@ absl::Status ContractGate::Force() {
                               "; forced by " + ActorOf(session_.options) + ": " +
                               session_.force_gate,
                    .revision = revision.id};
-  forced.details = state.ToJson();
+  forced.details = JsonObject(state.ToJson());
   forced.details["reason"] = session_.force_gate;
   const std::string sql = RecordSql(session_, revision.id, session_.force_gate, forced.details);
   RETURN_IF_ERROR(RecordInLedger(session_, "", sql, {std::move(forced)}));

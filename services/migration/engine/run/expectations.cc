@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "services/migration/engine/run/verifier.h"
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/lease.h"
@@ -202,7 +203,8 @@ absl::Status MayBegin(RunSession& session) {
                      .message = "goes on in spite of the freeze " + Describe(freeze) +
                                 "; forced by " + ActorOf(session.options) + ": " +
                                 session.force_freeze};
-    forced.details = {{"freeze", freeze.id}, {"reason", session.force_freeze}};
+    forced.details =
+        JsonObject(nlohmann::json{{"freeze", freeze.id}, {"reason", session.force_freeze}});
     session.journal.Emit(std::move(forced));
   }
   session.freezes_asked_at = now;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "common/json/json.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/build_ledger.h"
 

@@ -12,8 +12,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/json/json.h"
 #include "common/pg/connection.h"
+#include "nlohmann/json_fwd.hpp"
 #include "services/migration/engine/compatibility.h"
 #include "services/migration/engine/graph.h"
 

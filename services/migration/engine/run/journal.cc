@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/pg/connection.h"
 
 namespace lockstep::migration {
@@ -35,7 +36,7 @@ RunEvent Journal::Number(Happening happening, std::int64_t offset) const {
   event.step = happening.step;
   event.step_name = std::move(happening.step_name);
   event.message = std::move(happening.message);
-  event.details = happening.details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  event.details = happening.details.text();
   return event;
 }
 
@@ -63,7 +64,7 @@ std::string Journal::JsonOf(const std::vector<RunEvent>& pending,
     // The database knows better when the step really ended.
     events.back()["at"] = nullptr;
   }
-  return events.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(events);
 }
 
 std::string Journal::SqlOf(const std::vector<RunEvent>& pending,

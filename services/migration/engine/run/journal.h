@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/json/json.h"
+#include "common/json/json_object.h"
 #include "services/migration/engine/run/events.h"
 
 namespace lockstep::migration {
@@ -24,7 +24,7 @@ struct Happening {
   std::string revision = {};
   int step = 0;
   std::string step_name = {};
-  nlohmann::json details = nlohmann::json::object();
+  JsonObject details = {};
 };
 
 class Journal {

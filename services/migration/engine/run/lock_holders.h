@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/json/json.h"
 #include "common/pg/connection.h"
+#include "nlohmann/json_fwd.hpp"
 #include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/statement_class.h"
 

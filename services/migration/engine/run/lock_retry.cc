@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/pg/sqlstate.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/failure.h"

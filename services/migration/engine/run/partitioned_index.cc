@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/killpoint/killpoint.h"
 #include "common/pg/connection.h"
 #include "common/status/error.h"

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/plan_notes_partitioned.h"

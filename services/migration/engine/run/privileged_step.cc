@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/killpoint/killpoint.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"

@@ -18,8 +18,7 @@ std::string ObjectsLiteral(const std::vector<RepeatableObject>& objects) {
   for (const RepeatableObject& object : objects) {
     json.push_back({{"kind", object.kind}, {"name", object.name}, {"identity", object.identity}});
   }
-  return QuoteLiteral(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) +
-         "::jsonb";
+  return QuoteLiteral(JsonText(json)) + "::jsonb";
 }
 
 // "<run>, <actor>, 'catalog', 'stock'": how every recording function begins.

@@ -204,7 +204,7 @@ std::string CanonicalText(const ReviewedPlan& plan) {
                                    {"from_heads", plan.from_heads},
                                    {"to_heads", plan.to_heads},
                                    {"steps", std::move(steps)}};
-  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(document);
 }
 
 std::string FingerprintOf(const ReviewedPlan& plan) { return Sha256Hex(CanonicalText(plan)); }

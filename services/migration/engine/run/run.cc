@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/killpoint/killpoint.h"
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
@@ -106,8 +107,8 @@ Happening RunFinished(const absl::Status& status) {
   finished.kind = "run_finished";
   finished.message =
       status.ok() ? "done" : std::string(ToText(StateAfter(status))) + ": " + MessageOf(status);
-  finished.details = {{"state", std::string(ToText(StateAfter(status)))},
-                      {"reason", ReasonOf(status)}};
+  finished.details = JsonObject(nlohmann::json{{"state", std::string(ToText(StateAfter(status)))},
+                                               {"reason", ReasonOf(status)}});
   return finished;
 }
 

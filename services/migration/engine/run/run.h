@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
-#include "common/json/json.h"
+#include "common/json/json_object.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/engine_values.h"
@@ -23,7 +23,7 @@ struct RunRequest {
   std::string target;
   std::string run_id;  // "" = a new one
   // What else was asked for, kept with the run's first event.
-  nlohmann::json details = nlohmann::json::object();
+  JsonObject details = {};
 };
 
 // Works under the lease. What it returns decides how the run ends.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 

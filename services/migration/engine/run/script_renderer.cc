@@ -46,7 +46,7 @@ AppliedState StateWith(const Graph& graph, const RevisionSet& members) {
 class Renderer {
  public:
   Renderer(const Graph& graph, const AppliedState& before, const Plan& plan, std::string kind,
-           std::string target, nlohmann::json details = nlohmann::json::object())
+           std::string target, JsonObject details = {})
       : graph_(graph),
         before_(before),
         plan_(plan),
@@ -70,7 +70,7 @@ class Renderer {
   const Plan& plan_;
   const std::string kind_;
   const std::string target_;
-  const nlohmann::json details_;  // of the event that opens the run
+  const JsonObject details_;  // of the event that opens the run
   std::string sql_;
   Touched touched_;
 };
@@ -89,11 +89,11 @@ std::string GateScript(const Revision& revision, bool is_first) {
                    .message = "the gate of revision " + revision.id + " (" + revision.title +
                               ") is open: 0 builds in use were looked at",
                    .revision = revision.id};
-  opened.details = GateState().ToJson();
+  opened.details = JsonObject(GateState().ToJson());
   opened.details["soak"] = nullptr;
   sql += "INSERT INTO migration.gates (run_id, revision, actor, evidence) VALUES (" + run.run +
          ", " + pg::QuoteLiteral(revision.id) + ", " + run.actor + ", " +
-         pg::QuoteLiteral(opened.details.dump()) + ");\n";
+         pg::QuoteLiteral(opened.details.text()) + ");\n";
   return sql + EventScript(opened);
 }
 
@@ -302,7 +302,8 @@ absl::StatusOr<std::string> RenderDowngrade(const Graph& graph, std::string_view
     }
   }
   nlohmann::json details = {{"archive", false}, {"allow_irreversible", options.allow_irreversible}};
-  return Renderer(graph, state, plan, "downgrade", std::string(target), std::move(details))
+  return Renderer(graph, state, plan, "downgrade", std::string(target),
+                  JsonObject(std::move(details)))
       .Render();
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/json/json.h"
 #include "common/pg/connection.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger_schema.h"
@@ -195,7 +196,7 @@ std::string EventScript(const Happening& happening, const EventExtras& extras) {
       "current_setting('lockstep.run')::uuid%s;\n",
       QuoteLiteral(happening.kind), QuoteLiteral(happening.revision), happening.step,
       QuoteLiteral(happening.step_name), QuoteLiteral(happening.message),
-      std::string(extras.suffix), QuoteLiteral(happening.details.dump()), more, when);
+      std::string(extras.suffix), QuoteLiteral(happening.details.text()), more, when);
 }
 
 std::string StartedScript(const StepTaskText& task, const Script& script) {
@@ -317,9 +318,10 @@ std::string IndexIsValidScript(const IndexBuild& build) {
 
 std::string FinishScript() {
   return "\nBEGIN;\nSELECT migration.assert_lease(" + ScriptRunSql().lease + ");\n" +
-         EventScript({.kind = "run_finished",
-                      .message = "done",
-                      .details = {{"state", "succeeded"}, {"reason", ""}}}) +
+         EventScript(
+             {.kind = "run_finished",
+              .message = "done",
+              .details = JsonObject(nlohmann::json{{"state", "succeeded"}, {"reason", ""}})}) +
          "UPDATE migration.runs r SET state = 'succeeded', finished_at = clock_timestamp(), "
          "steps_total ="
          " (SELECT count(*) FROM migration.step_log l WHERE l.run_id = r.run_id)"

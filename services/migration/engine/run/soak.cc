@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/dropped_objects.h"
 #include "services/migration/engine/run/session.h"
+#include "services/migration/engine/run/soak_use.h"
 #include "services/migration/engine/run/step_sql.h"
 
 namespace lockstep::migration {
@@ -18,26 +21,28 @@ namespace {
 
 constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
 
-std::string Json(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // What has to soak.
 struct Soaking {
-  std::vector<std::string> tables;  // "schema.table" that are dropped whole
+  std::vector<std::string> tables;  // "schema.table" of tables and views that are dropped whole
   bool has_rows = false;            // in them, or in a table that loses a column
 };
 
-// `name` quoted, or "" when there is no such table or materialized view.
-absl::StatusOr<std::string> QuotedTable(pg::Connection& connection, const std::string& name) {
+struct Soakable {
+  std::string quoted;  // "" = there is no such table or view
+  bool has_rows_of_its_own = false;
+};
+
+absl::StatusOr<Soakable> FindSoakable(pg::Connection& connection, const std::string& name) {
   ASSIGN_OR_RETURN(pg::Result rows,
-                   connection.Query("SELECT format('%I.%I', n.nspname, c.relname) AS name"
+                   connection.Query("SELECT format('%I.%I', n.nspname, c.relname) AS name,"
+                                    "       c.relkind IN ('r', 'p', 'm') AS has_rows_of_its_own"
                                     "  FROM pg_class AS c"
                                     "  JOIN pg_namespace AS n ON n.oid = c.relnamespace"
                                     " WHERE n.nspname || '.' || c.relname = $1"
-                                    "   AND c.relkind IN ('r', 'p', 'm')",
+                                    "   AND c.relkind IN ('r', 'p', 'm', 'v', 'f')",
                                     name));
-  return rows.empty() ? std::string() : rows[0].Text("name");
+  if (rows.empty()) return Soakable();
+  return Soakable{rows[0].Text("name"), rows[0].Get<bool>("has_rows_of_its_own")};
 }
 
 absl::StatusOr<bool> HasRows(RunSession& session, const Revision& revision,
@@ -56,43 +61,28 @@ absl::StatusOr<Soaking> FindSoaking(RunSession& session, const Revision& revisio
   std::set<std::string> dropped;
   std::set<std::string> reduced;
   for (const Step& step : revision.steps) {
-    const ScriptFacts& facts = step.up.facts;
-    dropped.insert(facts.tables_dropped.begin(), facts.tables_dropped.end());
-    for (const ColumnName& column : facts.columns_dropped) reduced.insert(column.table);
+    for (const DroppedObject& object : DroppedObjects(step.up)) {
+      const std::string name = object.schema + "." + object.name;
+      const bool goes = object.kind == DroppedObject::Kind::kRelation && !object.is_made_again;
+      if (goes) dropped.insert(name);
+      if (object.kind == DroppedObject::Kind::kColumn) reduced.insert(name);
+    }
   }
   Soaking soaking;
   for (const auto* tables : {&dropped, &reduced}) {
     for (const std::string& table : *tables) {
       if (!WasThere(session, table)) continue;
-      ASSIGN_OR_RETURN(const std::string quoted, QuotedTable(session.connection, table));
-      if (quoted.empty()) continue;
-      ASSIGN_OR_RETURN(const bool has_rows, HasRows(session, revision, quoted));
-      if (!has_rows) continue;
+      ASSIGN_OR_RETURN(const Soakable there, FindSoakable(session.connection, table));
+      if (there.quoted.empty()) continue;
+      if (there.has_rows_of_its_own) {
+        ASSIGN_OR_RETURN(const bool has_rows, HasRows(session, revision, there.quoted));
+        if (!has_rows) continue;
+      }
       soaking.has_rows = true;
       if (tables == &dropped) soaking.tables.push_back(table);
     }
   }
   return soaking;
-}
-
-// The state of the counters: of the server, and of the tables' use.
-absl::StatusOr<nlohmann::json> TakeSnapshot(pg::Connection& connection,
-                                            const std::vector<std::string>& tables) {
-  ASSIGN_OR_RETURN(
-      pg::Result rows,
-      connection.Query(
-          "SELECT extract(epoch FROM pg_postmaster_start_time())::text AS started,"
-          "       (SELECT timeline_id FROM pg_control_checkpoint())::text AS timeline,"
-          "       coalesce((SELECT extract(epoch FROM stats_reset)::text FROM pg_stat_database"
-          "                  WHERE datname = current_database()), '') AS stats_reset,"
-          "       (SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0) + n_tup_ins + n_tup_upd"
-          "               + n_tup_del), 0)::text FROM pg_stat_all_tables"
-          "         WHERE schemaname || '.' || relname = ANY ($1::text[])) AS uses",
-          pg::ArrayLiteral(tables)));
-  return nlohmann::json{{"postmaster_start", rows[0].Text("started")},
-                        {"timeline", rows[0].Text("timeline")},
-                        {"stats_reset", rows[0].Text("stats_reset")},
-                        {"uses", rows[0].Text("uses")}};
 }
 
 // What takes the rights on the table away, and what gives them back.
@@ -102,7 +92,8 @@ struct Access {
 };
 
 absl::Status AddAccess(pg::Connection& connection, const std::string& table, Access& access) {
-  ASSIGN_OR_RETURN(const std::string quoted, QuotedTable(connection, table));
+  ASSIGN_OR_RETURN(const Soakable there, FindSoakable(connection, table));
+  const std::string& quoted = there.quoted;
   ASSIGN_OR_RETURN(
       pg::Result rows,
       connection.Query(
@@ -175,48 +166,35 @@ absl::Status Start(RunSession& session, const Revision& revision, const Soaking&
   for (const std::string& table : soaking.tables) {
     RETURN_IF_ERROR(AddAccess(session.connection, table, access));
   }
-  ASSIGN_OR_RETURN(const nlohmann::json snapshot, TakeSnapshot(session.connection, soaking.tables));
+  ASSIGN_OR_RETURN(const nlohmann::json snapshot, CountUse(session.connection, soaking.tables));
   Happening started{.kind = "soak_started",
                     .message = "revision " + revision.id + " soaks for " +
                                absl::FormatDuration(needs) +
                                (access.take.empty() ? "" : ": access to what it drops is revoked"),
                     .revision = revision.id};
-  started.details = {{"tables", soaking.tables}, {"seconds", absl::ToInt64Seconds(needs)}};
+  started.details = JsonObject(
+      nlohmann::json{{"tables", soaking.tables}, {"seconds", absl::ToInt64Seconds(needs)}});
   return RecordInLedger(
       session, "",
       EnterRoleSql(OwnerRole(revision.service)) + access.take + "SET LOCAL ROLE NONE;\n" +
           "INSERT INTO migration.soaks (revision, service, give_back, watched, snapshot, run_id)"
           " VALUES (" +
           pg::QuoteLiteral(revision.id) + ", " + pg::QuoteLiteral(revision.service) + ", " +
-          pg::QuoteLiteral(Json(access.give_back)) + ", " + pg::QuoteLiteral(Json(soaking.tables)) +
-          ", " + pg::QuoteLiteral(Json(snapshot)) + ", " + session.sql.run + ");\n",
+          pg::QuoteLiteral(JsonText(access.give_back)) + ", " +
+          pg::QuoteLiteral(JsonText(nlohmann::json(soaking.tables))) + ", " +
+          pg::QuoteLiteral(JsonText(snapshot)) + ", " + session.sql.run + ");\n",
       {std::move(started)});
-}
-
-// What disturbed the soak; "" = nothing.
-std::string Disturbance(const SoakRow& row, const nlohmann::json& now) {
-  if (row.snapshot.value("postmaster_start", "") != now.value("postmaster_start", "")) {
-    return "the server was restarted";
-  }
-  if (row.snapshot.value("timeline", "") != now.value("timeline", "")) {
-    return "the server's timeline changed";
-  }
-  if (row.snapshot.value("stats_reset", "") != now.value("stats_reset", "")) {
-    return "the statistics were reset";
-  }
-  const bool has_moved = row.snapshot.value("uses", "") != now.value("uses", "");
-  return has_moved && !row.ours_used ? "somebody used what goes" : "";
 }
 
 // Brings the snapshot up to date; starts the soak again when it was disturbed.
 absl::Status Compare(RunSession& session, const Revision& revision, SoakRow& row) {
   std::vector<std::string> tables;
   for (const auto& table : row.watched) tables.push_back(table.get<std::string>());
-  ASSIGN_OR_RETURN(const nlohmann::json now, TakeSnapshot(session.connection, tables));
+  ASSIGN_OR_RETURN(const nlohmann::json now, CountUse(session.connection, tables));
   if (row.snapshot == now) return absl::OkStatus();
-  const std::string why = Disturbance(row, now);
+  const std::string why = Disturbance(row.snapshot, now, row.ours_used);
   std::string sql = "UPDATE migration.soaks SET snapshot_at = clock_timestamp(), snapshot = " +
-                    pg::QuoteLiteral(Json(now));
+                    pg::QuoteLiteral(JsonText(now));
   std::vector<Happening> events;
   if (!why.empty()) {
     sql += ", started_at = clock_timestamp(), restarts = restarts + 1";
@@ -224,7 +202,8 @@ absl::Status Compare(RunSession& session, const Revision& revision, SoakRow& row
     Happening restarted{.kind = "soak_restarted",
                         .message = "the soak of revision " + revision.id + " starts again: " + why,
                         .revision = revision.id};
-    restarted.details = {{"why", why}, {"before", row.snapshot}, {"now", now}};
+    restarted.details =
+        JsonObject(nlohmann::json{{"why", why}, {"before", row.snapshot}, {"now", now}});
     events.push_back(std::move(restarted));
   }
   return RecordInLedger(session, "",
@@ -322,10 +301,10 @@ absl::Status BreakOffSoaks(RunSession& session) {
     std::string sql = EnterRoleSql(OwnerRole(row.Text("service")));
     const auto grants = nlohmann::json::parse(row.Text("give_back"), nullptr, false);
     for (const auto& grant : grants) {
-      ASSIGN_OR_RETURN(const std::string there,
-                       QuotedTable(session.connection, grant.value("table", "")));
+      ASSIGN_OR_RETURN(const Soakable there,
+                       FindSoakable(session.connection, grant.value("table", "")));
       // Whoever it was given to, or what, may be gone by now; that must not keep it from others.
-      if (!there.empty()) {
+      if (!there.quoted.empty()) {
         sql += "DO $give$ BEGIN EXECUTE " + pg::QuoteLiteral(grant.value("sql", "")) +
                "; EXCEPTION WHEN undefined_object OR undefined_column THEN NULL; END $give$;\n";
       }

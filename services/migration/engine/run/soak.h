@@ -1,11 +1,12 @@
 // The soak of a CONTRACT: the applications live without what goes before it goes.
 //
-// At its start everybody but the owner loses the rights on the tables that the revision drops; the
-// ledger keeps the grants, so that they come back when the run is cancelled or a downgrade breaks
-// the soak off. It survives the end of a run: the next upgrade goes on with it. Counters of use are
-// evidence on top: when they move without a step or verification of ours, or when they were reset,
-// the server restarted or its timeline changed, the soak starts again. Columns that are dropped
-// from a table that stays have no access to take away; for them only time passes.
+// At its start everybody but the owner loses the rights on the tables and views that the revision
+// drops; the ledger keeps the grants, so that they come back when the run is cancelled or a
+// downgrade breaks the soak off. It survives the end of a run: the next upgrade goes on with it.
+// Counters of use are evidence on top: when they move without a step or verification of ours, or
+// when they were reset, the server restarted, its timeline changed or a standby came, the soak
+// starts again. For columns that are dropped from a table that stays only time passes: without the
+// right on one column, SELECT * fails, which works before the drop and after it.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/json/json.h"
+#include "nlohmann/json_fwd.hpp"
 #include "services/migration/engine/run/gate.h"
 #include "services/migration/engine/run/run_session.h"
 

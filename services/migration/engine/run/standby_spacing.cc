@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/statement_class.h"

@@ -14,8 +14,7 @@ namespace {
 using pg::QuoteLiteral;
 
 std::string JsonLiteral(const nlohmann::json& json) {
-  return QuoteLiteral(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) +
-         "::jsonb";
+  return QuoteLiteral(JsonText(json)) + "::jsonb";
 }
 
 void AddScript(nlohmann::json& scripts, const Revision& revision, int ordinal,

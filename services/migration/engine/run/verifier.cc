@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -354,7 +355,8 @@ Happening FailedCheck(const VerificationResult& check) {
   happened.kind = "verification";
   happened.revision = check.revision;
   happened.message = check.check_id + " of " + check.revision + " FAILS: " + check.actual;
-  happened.details = {{"check_id", check.check_id}, {"passed", false}, {"actual", check.actual}};
+  happened.details = JsonObject(
+      nlohmann::json{{"check_id", check.check_id}, {"passed", false}, {"actual", check.actual}});
   return happened;
 }
 

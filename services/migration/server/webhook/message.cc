@@ -50,7 +50,7 @@ std::string BodyOf(const RunEvent& event, const RunFacts& run, bool with_stateme
       {"step_name", event.step_name},
       {"message", message},
       {"details", details}};
-  return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return JsonText(body);
 }
 
 }  // namespace lockstep::migration::webhook

@@ -292,6 +292,28 @@ TEST_F(SoakTest, GivesAccessBackWhenADowngradeBreaksItOff) {
   EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.soaks"), "0");
 }
 
+TEST_F(SoakTest, TakesAccessToAViewAway) {
+  Prepare("soak { seconds: 3600 }\n");
+  db_.Execute(
+      "DELETE FROM core.old; SET ROLE catalog_owner;"
+      " CREATE VIEW core.v AS SELECT 1 AS one; CREATE VIEW core.again AS SELECT 1 AS one;"
+      " GRANT SELECT ON core.v, core.again TO catalog_app; RESET ROLE");
+  folder_.Write("catalog/bbbb_x/up.sql",
+                "DROP VIEW core.v;\nDROP VIEW core.again;\n"
+                "CREATE VIEW core.again AS SELECT 2 AS two;\nDROP TABLE core.old;");
+  const auto may_read = [&](const std::string& view) {
+    return db_.QueryText("SELECT has_table_privilege('catalog_app', '" + view + "', 'SELECT')");
+  };
+
+  EXPECT_THAT(UpgradeNow(), IsClosed());
+
+  EXPECT_EQ(may_read("core.v"), "f");
+  EXPECT_EQ(may_read("core.again"), "t");
+  EXPECT_EQ(MayRead(), "t") << "it is empty";
+  ASSERT_OK(Downgrade("aaaa"));
+  EXPECT_EQ(may_read("core.v"), "t");
+}
+
 TEST_F(SoakTest, IsMetAtOnceWhereNothingIsLost) {
   Prepare("soak { seconds: 3600 }\n");
   db_.Execute("DELETE FROM core.old");

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "common/json/json.h"
 #include "common/pg/conninfo.h"
 #include "common/process/child.h"
 #include "common/status/error.h"
@@ -80,7 +81,8 @@ absl::Status MakeBackup(RunSession& session, const std::string& file,
   Happening finished{.kind = "backup_finished",
                      .message = absl::StrFormat("backup %s: %d bytes, sha256 %s", made.file,
                                                 made.bytes, made.sha256)};
-  finished.details = {{"file", made.file}, {"bytes", made.bytes}, {"sha256", made.sha256}};
+  finished.details = JsonObject(
+      nlohmann::json{{"file", made.file}, {"bytes", made.bytes}, {"sha256", made.sha256}});
   return RecordInLedger(session, "the record of the backup", InsertSql(session, made),
                         {std::move(finished)});
 }
