@@ -35,11 +35,14 @@ function(lockstep_library)
   add_library(lockstep::${ARG_NAME} ALIAS ${target})
 endfunction()
 
-# lockstep_binary(NAME n SRCS ... DEPS ...): an executable in build/<preset>/bin.
+# lockstep_binary(NAME n SRCS ... DEPS ... [PRECOMPILED header]): an executable in build/<preset>/bin.
 function(lockstep_binary)
-  cmake_parse_arguments(ARG "" "NAME" "SRCS;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME;PRECOMPILED" "SRCS;DEPS" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED ours)
+  endif()
   add_executable(${ARG_NAME} ${ARG_SRCS})
-  _lockstep_own_code(${ARG_NAME} ours)
+  _lockstep_own_code(${ARG_NAME} ${ARG_PRECOMPILED})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
   set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()

@@ -44,6 +44,12 @@ if(CMAKE_BUILD_TYPE STREQUAL "Dev" AND NOT LOCKSTEP_CLANG_TIDY)
   endif()
 endif()
 
+# Links in less than half the time of the default, and comes with the same package.
+find_program(LOCKSTEP_GOLD ld.gold)
+if(CMAKE_BUILD_TYPE STREQUAL "Dev" AND LOCKSTEP_GOLD)
+  add_link_options(-fuse-ld=gold)
+endif()
+
 find_package(Threads REQUIRED)
 # Module mode: Debian's protobuf has no config package that gRPC's would agree with.
 find_package(Protobuf REQUIRED)

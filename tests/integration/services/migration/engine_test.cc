@@ -3,10 +3,7 @@
 #include <thread>
 
 #include "absl/time/clock.h"
-#include "common/pg/connection.h"
-#include "common/pg/sqlstate.h"
 #include "gmock/gmock.h"
-#include "services/migration/engine/run/ledger_schema.h"
 #include "tests/integration/services/migration/engine_fixture.h"
 
 namespace lockstep::migration {
@@ -19,72 +16,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-TEST_F(EngineTest, BootstrapAgainDoesNothing) {
-  EngineOptions options;
-  options.database_url = db_.url();
-  ASSERT_OK_AND_ASSIGN(const BootstrapReport again,
-                       Engine(options, Definitions{}).Bootstrap(context_));
-
-  EXPECT_THAT(again.done, IsEmpty());
-  EXPECT_EQ(again.ledger_version, LedgerVersion());
-}
-
-TEST_F(EngineTest, BootstrapBringsALedgerOfVersion1ForwardAndKeepsWhatItSays) {
-  folder_.AddRevision("catalog", "aaaa");
-  ASSERT_OK(Upgrade());
-  db_.Execute("CREATE TABLE public.kept AS SELECT * FROM migration.applied_revisions");
-  // What version 1 was: its own functions, and no word of a later version.
-  db_.Execute("DELETE FROM migration.ledger_version WHERE version > 1");
-  db_.Execute(
-      "CREATE OR REPLACE FUNCTION migration.assert_step(p_role text, p_settings text,"
-      " p_schemas text[], p_references text[]) RETURNS void LANGUAGE plpgsql AS"
-      " $f$ BEGIN RAISE EXCEPTION 'of version 1'; END $f$");
-  EXPECT_THAT(Upgrade(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEDGER_OUTDATED")));
-
-  EngineOptions options;
-  options.database_url = db_.url();
-  ASSERT_OK_AND_ASSIGN(const BootstrapReport report,
-                       Engine(options, Definitions{}).Bootstrap(context_));
-  EXPECT_THAT(report.done,
-              ElementsAre("brought the ledger to version 2", "brought the ledger to version 3",
-                          "brought the ledger to version 4", "brought the ledger to version 5",
-                          "brought the ledger to version 6", "brought the ledger to version 7",
-                          "brought the ledger to version 8", "brought the ledger to version 9",
-                          "brought the ledger to version 10", "brought the ledger to version 11"));
-  folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
-  ASSERT_OK(Upgrade());
-  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
-  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM public.kept JOIN migration.applied_revisions"
-                          " USING (revision, checksum, applied_at, run_id)"),
-            "1");
-}
-
-TEST_F(EngineTest, SaysThatBootstrapIsMissing) {
-  const testing::TestDatabase empty = testing::TestDatabase::Create();
-  EngineOptions options;
-  options.database_url = empty.url();
-
-  EXPECT_THAT(Engine(options, Definitions{}).Current(context_),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEDGER_MISSING")));
-}
-
-TEST_F(EngineTest, BootstrapNeedsAnAdministrator) {
-  const testing::TestDatabase empty = testing::TestDatabase::Create();
-  EngineOptions options;
-  options.database_url = empty.url("lockstep_migrator");
-
-  EXPECT_EQ(ExitClassOf(Engine(options, Definitions{}).Bootstrap(context_).status()),
-            ExitClass::kNotPermitted);
-}
-
-TEST_F(EngineTest, RefusesLedgerOfNewerEngine) {
-  db_.Execute("INSERT INTO migration.ledger_version (version) VALUES (99)");
-
-  EXPECT_THAT(NewEngine()->Current(context_),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("LEDGER_TOO_NEW")));
-}
 
 TEST_F(EngineTest, AppliesAndUndoesAcrossServices) {
   folder_.AddRevision("catalog", "aaaa");
@@ -232,130 +163,6 @@ TEST_F(EngineTest, UndoRunsTheArchivedScriptUnlessItIsDamaged) {
   EXPECT_THAT(Downgrade("base"),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ARCHIVED_SCRIPT_DAMAGED")));
   EXPECT_TRUE(TableExists("core.t_aaaa"));
-}
-
-TEST_F(EngineTest, OwnersAndServicesCannotReadOrWriteArchivedScripts) {
-  folder_.AddRevision("catalog", "aaaa");
-  ASSERT_OK(Upgrade());
-  for (const std::string role : {"catalog_owner", "catalog_app", "orders_owner", "orders_app"}) {
-    for (const std::string sql :
-         {"UPDATE migration.archived_scripts SET body = 'SELECT 1'",
-          "INSERT INTO migration.archived_scripts VALUES ('aaaa', 1, 'expect', 'f', 'b', 's')",
-          "DELETE FROM migration.archived_scripts", "TRUNCATE migration.archived_scripts",
-          "SELECT body FROM migration.archived_scripts",
-          "SELECT migration.keep_scripts('aaaa', '[]')"}) {
-      pg::ConnectionOptions options;
-      options.database_url = db_.url();
-      ASSERT_OK_AND_ASSIGN(const auto connection, pg::Connection::Open(options));
-      ASSERT_OK(connection->Script("SET ROLE " + role));
-      EXPECT_EQ(pg::SqlStateOf(connection->Query(sql).status()), "42501") << role << ": " << sql;
-    }
-  }
-  EXPECT_EQ(db_.QueryText("SELECT count(*) FROM migration.archived_scripts WHERE role = 'down'"
-                          " AND body LIKE 'DROP TABLE%'"),
-            "1");
-}
-
-TEST_F(EngineTest, AmendReplacesTheArchivedUndo) {
-  folder_.AddRevision("catalog", "aaaa");
-  folder_.Write("catalog/aaaa_x/down.sql", "DROP TABLE core.t_wrong;\n");
-  ASSERT_OK(Upgrade());
-  EXPECT_THAT(Downgrade("base"),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("STEP_FAILED")));
-  const auto engine = NewEngine();
-  AmendOptions amend;
-  amend.revision = "aaaa";
-  amend.file_name = "fixed.sql";
-  amend.down_sql = "DROP TABLE core.t_aaaa;";
-  EXPECT_THAT(engine->Amend(context_, amend),
-              StatusIs(absl::StatusCode::kInvalidArgument, Reason("REASON_REQUIRED")));
-  amend.reason = "the undo named a table that never was";
-  amend.down_sql = "COMMIT;";
-  EXPECT_THAT(engine->Amend(context_, amend),
-              StatusIs(absl::StatusCode::kInvalidArgument, Reason("AMENDMENT_INVALID")));
-  amend.down_sql = "DROP TABLE core.t_aaaa;";
-  ASSERT_OK(engine->Amend(context_, amend));
-
-  // The folder with the old file and the folder with the new one are both accepted.
-  EXPECT_THAT(Upgrade(), IsOk());
-  folder_.Write("catalog/aaaa_x/down.sql", "DROP TABLE core.t_aaaa;\n");
-  EXPECT_THAT(Upgrade(), IsOk());
-  EXPECT_EQ(db_.QueryText("SELECT reason FROM migration.amendments"), amend.reason);
-  ASSERT_OK(Downgrade("base"));
-  EXPECT_FALSE(TableExists("core.t_aaaa"));
-}
-
-// A revision of two steps, both of whose undos are amended, some more than once.
-class AmendedTwice : public EngineTest {
- protected:
-  AmendedTwice() { Write("DROP TABLE core.wrong;", "DROP TABLE core.wrong;"); }
-  void Write(const std::string& one, const std::string& two) {
-    WriteRevision("aaaa", "steps { name: \"one\" }\nsteps { name: \"two\" }\n",
-                  {{"01_one.up.sql", "CREATE TABLE core.one (id int PRIMARY KEY);"},
-                   {"01_one.down.sql", one},
-                   {"02_two.up.sql", "CREATE TABLE core.two (id int PRIMARY KEY);"},
-                   {"02_two.down.sql", two},
-                   {"verify.sql", "SELECT id FROM core.one WHERE id < 0;"}});
-  }
-  absl::Status Amend(int step, const std::string& down) {
-    AmendOptions amend;
-    amend.revision = "aaaa";
-    amend.step = step;
-    amend.down_sql = down;
-    amend.reason = "it was wrong";
-    return NewEngine()->Amend(context_, amend);
-  }
-  // Every folder that has each step as it was or as it became is accepted, any other is refused.
-  void ExpectEveryCombinationAccepted() {
-    for (const char* one : {"DROP TABLE core.wrong;", "SELECT 1;", "DROP TABLE core.one;"}) {
-      for (const char* two : {"DROP TABLE core.wrong;", "DROP TABLE core.two;"}) {
-        Write(one, two);
-        EXPECT_THAT(Upgrade(), IsOk()) << one << two;
-      }
-    }
-    Write("SELECT 2;", "DROP TABLE core.two;");
-    EXPECT_THAT(Upgrade(),
-                StatusIs(absl::StatusCode::kFailedPrecondition, Reason("HISTORY_MISMATCH")));
-    Write("DROP TABLE core.one;", "DROP TABLE core.two;");
-    folder_.Write("catalog/aaaa_x/verify.sql", "SELECT id FROM core.one WHERE id < 1;");
-    EXPECT_THAT(Upgrade(),
-                StatusIs(absl::StatusCode::kFailedPrecondition, Reason("HISTORY_MISMATCH")));
-    Write("DROP TABLE core.one;", "DROP TABLE core.two;");
-    EXPECT_THAT(Downgrade("base"), IsOk());
-    EXPECT_FALSE(TableExists("core.one"));
-  }
-};
-
-TEST_F(AmendedTwice, WhileTheFolderHasTheOldFiles) {
-  ASSERT_OK(Upgrade());
-  ASSERT_OK(Amend(1, "SELECT 1;"));
-  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
-  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
-
-  ExpectEveryCombinationAccepted();
-}
-
-TEST_F(AmendedTwice, WhileTheFolderFollows) {
-  ASSERT_OK(Upgrade());
-  ASSERT_OK(Amend(1, "SELECT 1;"));
-  Write("SELECT 1;", "DROP TABLE core.wrong;");
-  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
-  Write("SELECT 1;", "DROP TABLE core.two;");
-  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
-
-  ExpectEveryCombinationAccepted();
-}
-
-TEST_F(AmendedTwice, BeforeTheRevisionIsComplete) {
-  folder_.Write("catalog/aaaa_x/02_two.up.sql", "ALTER TABLE core.none ADD COLUMN x int;");
-  ASSERT_FALSE(Upgrade().ok());
-  ASSERT_OK(Amend(1, "SELECT 1;"));
-  ASSERT_OK(Amend(1, "DROP TABLE core.one;"));
-  Write("DROP TABLE core.wrong;", "DROP TABLE core.wrong;");
-  ASSERT_OK(Upgrade());
-  ASSERT_OK(Amend(2, "DROP TABLE core.two;"));
-
-  ExpectEveryCombinationAccepted();
 }
 
 TEST_F(EngineTest, UndoIsRefusedWhileAnInstanceRequiresTheRevision) {

@@ -38,7 +38,7 @@ TEST_F(LeaseGraceTest, EveryLeaseThatWasAliveLastsOnePeriodMore) {
   AddLease("lasts_longer", "60 seconds", "200 seconds");
   AddLease("long_gone", "60 seconds", "-3 hours");
 
-  const LeaseGrace grace(*engines_);
+  const LeaseGrace grace(engines());
 
   EXPECT_EQ(Left("was_alive"), "60");
   EXPECT_EQ(Left("just_ended"), "60");
@@ -48,10 +48,10 @@ TEST_F(LeaseGraceTest, EveryLeaseThatWasAliveLastsOnePeriodMore) {
 }
 
 TEST_F(LeaseGraceTest, NothingIsExtendedWhileAnotherServiceIsThere) {
-  const LeaseGrace first(*engines_);
+  const LeaseGrace first(engines());
   AddLease("just_ended", "60 seconds", "-30 seconds");
 
-  const LeaseGrace second(*engines_);
+  const LeaseGrace second(engines());
 
   EXPECT_EQ(Left("just_ended"), "-30");
 }
@@ -70,14 +70,14 @@ TEST_F(LeaseGraceTest, ThePeriodIsTheOneThatTheLeaseWasTakenWith) {
   ASSERT_OK(Call(*registry_, &Registry::Heartbeat, heartbeat));
   db_.Execute("UPDATE migration.instances SET expires_at = now() - interval '1 second'");
 
-  const LeaseGrace grace(*engines_);
+  const LeaseGrace grace(engines());
 
   EXPECT_EQ(Left("i1"), "200");
   EXPECT_OK(Call(*registry_, &Registry::Heartbeat, heartbeat));
 }
 
 TEST_F(LeaseGraceTest, SaysAgainAndAgainThatAServiceIsThere) {
-  const LeaseGrace grace(*engines_, std::chrono::milliseconds(50));
+  const LeaseGrace grace(engines(), std::chrono::milliseconds(50));
   const std::string first = db_.QueryText("SELECT alive_at FROM migration.service_life");
 
   EXPECT_TRUE(Eventually(
@@ -86,7 +86,7 @@ TEST_F(LeaseGraceTest, SaysAgainAndAgainThatAServiceIsThere) {
 
 // A lost session is opened again, and that is no restart.
 TEST_F(LeaseGraceTest, ExtendsOnceForEachStart) {
-  const LeaseGrace grace(*engines_, std::chrono::milliseconds(50));
+  const LeaseGrace grace(engines(), std::chrono::milliseconds(50));
   AddLease("just_ended", "60 seconds", "-30 seconds");
   const std::string held =
       "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"

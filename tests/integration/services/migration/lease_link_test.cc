@@ -22,7 +22,7 @@ class LeaseLink : public ServerTest, public ::testing::WithParamInterface<TcpPro
     folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
     EXPECT_TRUE(Upgrade().ok());
     Start();
-    proxy_ = std::make_unique<TcpProxy>(server_->port());
+    proxy_ = std::make_unique<TcpProxy>(port());
   }
   ~LeaseLink() override {
     gate_.reset();
@@ -154,7 +154,7 @@ INSTANTIATE_TEST_SUITE_P(Link, GateStream, ::testing::Values(TcpProxy::Link::kUp
 TEST_P(GateStream, TellsTheGateWhenItsRevisionComes) {
   ASSERT_OK(Downgrade("aaaa"));
   gate_ = std::make_unique<revision_gate::RevisionGate>(
-      revision_gate::GateOptions{.migration_endpoint = server_->address(),
+      revision_gate::GateOptions{.migration_endpoint = address(),
                                  .service = "orders",
                                  .build = "1.0.0",
                                  .required_revision = "bbbb",
