@@ -61,10 +61,11 @@ TEST(ServerStream, SendsTheErrorAfterTheMessages) {
 }
 
 TEST(ServerStream, SlowClientHoldsTheWriterAndCancelFreesIt) {
-  EchoServer server;
+  // Before the server, which ends its handlers before it is gone.
   std::atomic<int> written = 0;
   absl::Notification ended;
   absl::Status outcome;
+  EchoServer server;
   server.service.repeat = [&](const Call&, const pb::RepeatRequest& request,
                               StreamWriter<pb::RepeatResponse>& writer) {
     outcome = RepeatAll(request, writer, written);
@@ -97,12 +98,12 @@ TEST(ServerStream, SlowClientHoldsTheWriterAndCancelFreesIt) {
 }
 
 TEST(ServerStream, SlowClientCannotHoldAWorkerBeyondTheDefaultDeadline) {
-  EchoServer server;
-  // Long enough for the first message to arrive on a busy machine.
-  server.service.method_options.default_deadline = absl::Seconds(2);
   std::atomic<int> written = 0;
   absl::Notification ended;
   absl::Status outcome;
+  EchoServer server;
+  // Long enough for the first message to arrive on a busy machine.
+  server.service.method_options.default_deadline = absl::Seconds(2);
   server.service.repeat = [&](const Call&, const pb::RepeatRequest& request,
                               StreamWriter<pb::RepeatResponse>& writer) {
     outcome = RepeatAll(request, writer, written);
