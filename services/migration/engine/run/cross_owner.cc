@@ -78,7 +78,7 @@ WITH RECURSIVE asked AS MATERIALIZED (
          ) AS d
 ), told AS (
     SELECT DISTINCT g.nr, g.class, g.object, g.part,
-           CASE g.class WHEN 'pg_class'::regclass THEN g.object
+           CASE g.class WHEN 'pg_class'::regclass THEN coalesce(x.indrelid, g.object)
                         WHEN 'pg_constraint'::regclass THEN k.conrelid
                         WHEN 'pg_trigger'::regclass THEN t.tgrelid
                         WHEN 'pg_policy'::regclass THEN p.polrelid
@@ -86,12 +86,16 @@ WITH RECURSIVE asked AS MATERIALIZED (
                         WHEN 'pg_rewrite'::regclass THEN r.ev_class END AS relation,
            k.contype, k.conname, r.rulename
       FROM goes AS g
+      LEFT JOIN pg_index AS x ON g.class = 'pg_class'::regclass AND x.indexrelid = g.object
       LEFT JOIN pg_constraint AS k ON g.class = 'pg_constraint'::regclass AND k.oid = g.object
       LEFT JOIN pg_trigger AS t ON g.class = 'pg_trigger'::regclass AND t.oid = g.object
       LEFT JOIN pg_policy AS p ON g.class = 'pg_policy'::regclass AND p.oid = g.object
       LEFT JOIN pg_attrdef AS f ON g.class = 'pg_attrdef'::regclass AND f.oid = g.object
       LEFT JOIN pg_rewrite AS r ON g.class = 'pg_rewrite'::regclass AND r.oid = g.object
      WHERE g.is_told AND r.rulename IS DISTINCT FROM '_RETURN'
+       -- Members of an extension go with it or not at all.
+       AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = g.class AND e.objid = g.object
+                          AND e.deptype = 'e')
 )
 SELECT t.nr, coalesce(n.nspname, i.schema) AS in_schema,
        coalesce(n.nspname || '.' || c.relname, i.schema || '.' || i.name, i.identity) AS name,
@@ -107,7 +111,7 @@ SELECT t.nr, coalesce(n.nspname, i.schema) AS in_schema,
    -- Casts and their like are nobody's.
    AND (n.nspname IS NOT NULL OR i.schema IS NOT NULL)
    -- What belongs to a relation that goes whole is told with that.
-   AND (t.class = 'pg_class'::regclass AND t.part = 0 OR NOT EXISTS (
+   AND (t.object = t.relation AND t.part = 0 OR NOT EXISTS (
           SELECT FROM goes AS g WHERE g.class = 'pg_class'::regclass AND g.object = t.relation
              AND g.part = 0))
  ORDER BY t.nr, 3, 4

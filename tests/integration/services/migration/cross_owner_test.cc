@@ -9,6 +9,7 @@ namespace {
 using ::lockstep::testing::IsOk;
 using ::lockstep::testing::Reason;
 using ::lockstep::testing::StatusIs;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -124,6 +125,23 @@ INSTANTIATE_TEST_SUITE_P(
                   "CREATE FUNCTION finance.g(core.kept) RETURNS int LANGUAGE sql AS 'SELECT 1'",
                   "DROP TABLE core.kept CASCADE;", "CROSS_OWNER_DROP",
                   "function finance.g(core.kept) of finance"}));
+
+TEST_F(CrossOwnerTest, AnExtensionsMembersAreNotInItsWayAndIndexesOfOthersAre) {
+  db_.Execute(
+      "DROP VIEW analytics.v; CREATE EXTENSION pg_trgm; CREATE TABLE finance.t (name text);"
+      " CREATE INDEX t_name_idx ON finance.t USING gin (name gin_trgm_ops)");
+  WriteRevision("bbbb",
+                "down_revision: \"aaaa\"\nsteps { name: \"x\" kind: STEP_KIND_PRIVILEGED }\n",
+                {{"01_x.up.sql", "DROP EXTENSION pg_trgm;"},
+                 {"01_x.down.sql", "CREATE EXTENSION pg_trgm;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  const auto refused = Upgrade();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition, Reason("DROP_BLOCKED")));
+  EXPECT_THAT(MessageOf(refused.status()),
+              EndsWith("drops extension pg_trgm, which cannot go because of index"
+                       " finance.t_name_idx of finance; let a revision of finance drop or change"
+                       " it first, and name that in depends_on"));
+}
 
 TEST_F(CrossOwnerTest, AnotherFunctionOfTheNameIsNotInTheWay) {
   db_.Execute(
