@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -61,9 +62,19 @@ Uuid Uuid::Generate() {
     std::perror("getrandom");
     std::abort();
   }
-  uuid.bytes_[6] = static_cast<std::uint8_t>((uuid.bytes_[6] & 0x0F) | 0x40);  // version 4
-  uuid.bytes_[8] =
-      static_cast<std::uint8_t>((uuid.bytes_[8] & 0x3F) | 0x80);  // variant of RFC 4122
+  const auto nanoseconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch())
+                                     .count());
+  const std::uint64_t milliseconds = nanoseconds / 1'000'000;
+  for (std::size_t i = 0; i < 6; ++i) {
+    uuid.bytes_[i] = static_cast<std::uint8_t>(milliseconds >> (40 - 8 * i));
+  }
+  // The rest of the millisecond in the 12 bits behind the version (section 6.2, method 3).
+  const std::uint64_t fraction = nanoseconds % 1'000'000 * 4096 / 1'000'000;
+  uuid.bytes_[6] = static_cast<std::uint8_t>(0x70 | (fraction >> 8));
+  uuid.bytes_[7] = static_cast<std::uint8_t>(fraction);
+  uuid.bytes_[8] = static_cast<std::uint8_t>((uuid.bytes_[8] & 0x3F) | 0x80);  // variant
   return uuid;
 }
 

@@ -19,8 +19,10 @@ class Uuid {
   // The canonical form only, 8-4-4-4-12 hexadecimal digits in any case: INVALID_ARGUMENT
   // (UUID_MALFORMED) for the rest (braces, "urn:uuid:", no hyphens).
   [[nodiscard]] static absl::StatusOr<Uuid> Parse(std::string_view text);
-  // A random (version 4) UUID from the operating system. Thread-safe. Ends the process when the
-  // system has no randomness.
+  // A version 7 UUID (RFC 9562): the time to a quarter of a microsecond, then 62 random bits from
+  // the operating system. Later ones are greater, so that the indexes of tables that grow are
+  // written at their end and not all over. Thread-safe. Ends the process when the system has no
+  // randomness.
   [[nodiscard]] static Uuid Generate();
 
   // Lower case, canonical.

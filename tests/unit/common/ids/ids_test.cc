@@ -1,9 +1,12 @@
+#include <cstdint>
 #include <set>
 #include <string>
 #include <unordered_set>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash_testing.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/ids/id.h"
 #include "common/ids/resource_name.h"
 #include "common/status/testing.h"
@@ -45,17 +48,35 @@ TEST(Uuid, RefusesEveryOtherForm) {
   }
 }
 
-TEST(Uuid, GeneratesDistinctRandomVersion4) {
+TEST(Uuid, GeneratesDistinctVersion7) {
   std::set<Uuid> seen;
   for (int i = 0; i < 1000; ++i) {
     const Uuid uuid = Uuid::Generate();
-    EXPECT_EQ(uuid.text()[14], '4');
+    EXPECT_EQ(uuid.text()[14], '7');
     EXPECT_NE(std::string("89ab").find(uuid.text()[19]), std::string::npos);
     EXPECT_THAT(Uuid::Parse(uuid.text()), IsOkAndHolds(uuid));
     seen.insert(uuid);
   }
   EXPECT_EQ(seen.size(), 1000u);
   EXPECT_TRUE(Uuid().is_nil());
+}
+
+TEST(Uuid, LaterOnesAreGreaterAndTellTheirTime) {
+  const auto milliseconds = [](const Uuid& uuid) {
+    std::int64_t value = 0;
+    for (std::size_t i = 0; i < 6; ++i) value = value * 256 + uuid.bytes()[i];
+    return value;
+  };
+  const std::int64_t before = absl::ToUnixMillis(absl::Now());
+  Uuid last = Uuid::Generate();
+  for (int i = 0; i < 20; ++i) {
+    absl::SleepFor(absl::Microseconds(50));
+    const Uuid next = Uuid::Generate();
+    EXPECT_LT(last, next);
+    last = next;
+  }
+  EXPECT_GE(milliseconds(last), before);
+  EXPECT_LE(milliseconds(last), absl::ToUnixMillis(absl::Now()));
 }
 
 TEST(Id, BehavesLikeAValue) {
