@@ -18,6 +18,7 @@ std::optional<Kind> KindOf(std::string_view object_type) {
     return Kind::kRelation;
   }
   if (IsIn(object_type, {"OBJECT_TYPE", "OBJECT_DOMAIN"})) return Kind::kType;
+  if (object_type == "OBJECT_COLLATION") return Kind::kCollation;
   if (IsIn(object_type,
            {"OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE"})) {
     return Kind::kFunction;
@@ -39,10 +40,20 @@ std::string TypeText(TreeNode type_name) {
   return type_name["arrayBounds"].first().empty() ? text : text + "[]";
 }
 
-void AddDropped(TreeNode item, Kind kind, bool cascades, std::vector<DroppedObject>& dropped) {
-  DroppedObject object;
+// nullopt: as if no types were given. core.t.id%TYPE is for PostgreSQL to look up.
+std::optional<std::vector<std::string>> ArgumentTypes(TreeNode function) {
+  if (function["args_unspecified"].IsTrue()) return std::nullopt;
+  std::vector<std::string> types;
+  for (TreeNode item = function["objargs"].first(); !item.empty(); item = item.next()) {
+    if (item["TypeName"]["pct_type"].IsTrue()) return std::nullopt;
+    types.push_back(TypeText(item["TypeName"]));
+  }
+  return types;
+}
+
+void AddDropped(TreeNode item, Kind kind, DroppedObject object,
+                std::vector<DroppedObject>& dropped) {
   object.kind = kind;
-  object.cascades = cascades;
   if (kind == Kind::kSchema || kind == Kind::kExtension) {
     (kind == Kind::kSchema ? object.schema : object.name) = item["String"]["sval"].text();
     dropped.push_back(std::move(object));
@@ -55,12 +66,7 @@ void AddDropped(TreeNode item, Kind kind, bool cascades, std::vector<DroppedObje
   if (names.size() < 2) return;
   object.schema = names[names.size() - 2];
   object.name = names.back();
-  if (kind == Kind::kFunction && !function["args_unspecified"].IsTrue()) {
-    object.arguments.emplace();
-    for (TreeNode type = function["objargs"].first(); !type.empty(); type = type.next()) {
-      object.arguments->push_back(TypeText(type["TypeName"]));
-    }
-  }
+  if (kind == Kind::kFunction) object.arguments = ArgumentTypes(function);
   dropped.push_back(std::move(object));
 }
 
@@ -87,23 +93,21 @@ TreeNode CreatedRelation(TreeNode body) {
   return {};
 }
 
-void Read(TreeNode body, std::vector<DroppedObject>& dropped) {
+void Read(TreeNode body, ObjectChanges& changes) {
   if (body.key() == "DropStmt") {
-    const std::optional<Kind> kind = KindOf(body["removeType"].raw());
-    const bool cascades = body["behavior"].raw() == "DROP_CASCADE";
+    const std::string_view type = body["removeType"].raw();
+    const std::optional<Kind> kind = KindOf(type);
+    DroppedObject object;
+    object.cascades = body["behavior"].raw() == "DROP_CASCADE";
+    object.is_view = type == "OBJECT_VIEW";
     for (TreeNode item = body["objects"].first(); kind.has_value() && !item.empty();
          item = item.next()) {
-      AddDropped(item, *kind, cascades, dropped);
+      AddDropped(item, *kind, object, changes.dropped);
     }
-    return;
-  }
-  if (body.key() == "AlterTableStmt") return ReadAlterTable(body, dropped);
-  const TreeNode created = CreatedRelation(body);
-  if (created.empty()) return;
-  for (DroppedObject& object : dropped) {
-    object.is_made_again |= object.kind == Kind::kRelation &&
-                            object.schema == created["schemaname"].text() &&
-                            object.name == created["relname"].text();
+  } else if (body.key() == "AlterTableStmt") {
+    ReadAlterTable(body, changes.dropped);
+  } else if (const TreeNode created = CreatedRelation(body); created.Has("schemaname")) {
+    changes.made.insert(created["schemaname"].text() + "." + created["relname"].text());
   }
 }
 
@@ -123,22 +127,24 @@ std::string DroppedObject::text() const {
       return "function " + schema + "." + name;
     case Kind::kType:
       return "type " + schema + "." + name;
+    case Kind::kCollation:
+      return "collation " + schema + "." + name;
     case Kind::kRelation:
       break;
   }
   return schema + "." + name;
 }
 
-std::vector<DroppedObject> DroppedObjects(const Script& script) {
-  std::vector<DroppedObject> dropped;
-  if (script.is_opaque || script.empty()) return dropped;
+ObjectChanges ReadObjectChanges(const Script& script) {
+  ObjectChanges changes;
+  if (script.is_opaque || script.empty()) return changes;
   const ParsedSql parsed(script.text);
-  if (!parsed.ok()) return dropped;
+  if (!parsed.ok()) return changes;
   const ParseTree tree(parsed.json());
   for (TreeNode item = tree.root()["stmts"].first(); !item.empty(); item = item.next()) {
-    Read(item["stmt"].first(), dropped);
+    Read(item["stmt"].first(), changes);
   }
-  return dropped;
+  return changes;
 }
 
 }  // namespace lockstep::migration

@@ -1,7 +1,8 @@
-// What the DROPs of a script name, of every kind that others can depend on.
+// What the DROPs of a script name, of the kinds that tables, views and functions depend on.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ struct DroppedObject {
     kColumn,      // of a table: ALTER TABLE .. DROP COLUMN
     kConstraint,  // of a table: ALTER TABLE .. DROP CONSTRAINT
     kType,        // domains, too
-    kFunction,    // procedures and aggregates, too
+    kCollation,
+    kFunction,  // procedures and aggregates, too
     kSchema,
     kExtension,
   };
@@ -27,15 +29,20 @@ struct DroppedObject {
   // the only one of its name.
   std::optional<std::vector<std::string>> arguments = {};
   bool cascades = false;
-  bool is_made_again = false;  // kRelation: a later statement of the script creates it anew
+  bool is_view = false;  // kRelation: a plain view, which a later CREATE VIEW may make again
 
   // As a person writes it: "core.orders", "core.orders.note", "extension citext".
   std::string text() const;
 };
 
-// In order. Names without a schema are PostgreSQL's own or temporary, and left out. What DO blocks
-// and functions drop cannot be seen. Parses the text again; empty for an opaque script. Pure;
+struct ObjectChanges {
+  std::vector<DroppedObject> dropped;  // in order
+  std::set<std::string> made;  // "schema.name" of views and tables that are created or replaced
+};
+
+// Names without a schema are PostgreSQL's own or temporary, and left out. What DO blocks and
+// functions do cannot be seen. Parses the text again; empty for an opaque script. Pure;
 // thread-safe.
-std::vector<DroppedObject> DroppedObjects(const Script& script);
+ObjectChanges ReadObjectChanges(const Script& script);
 
 }  // namespace lockstep::migration

@@ -19,9 +19,10 @@ namespace lockstep::migration {
 namespace {
 
 // $1 to $6: kind, schema, name, part, argument types of what goes ("\x01" between them), whether
-// these are given. What goes along is found as PostgreSQL finds it, by pg_depend; what is only a
-// part of something that goes ("a" and "i": indexes, defaults, triggers of keys) is followed and
-// not told, except partitions.
+// these are given. $7: relations and functions that are gone or made anew by then: what depends on
+// them as they are now does not count. What goes along is found as PostgreSQL finds it, by
+// pg_depend; what is only a part of something that goes ("a" and "i": indexes, defaults, triggers
+// of keys) is followed and not told, except partitions.
 constexpr char kDependents[] = R"sql(
 WITH RECURSIVE asked AS MATERIALIZED (
     SELECT a.*, n.oid AS schema_oid, c.oid AS relation
@@ -45,11 +46,15 @@ WITH RECURSIVE asked AS MATERIALIZED (
       FROM asked AS a JOIN pg_type AS t ON t.typnamespace = a.schema_oid AND t.typname = a.name
      WHERE a.kind = 'type'
     UNION ALL
+    SELECT a.nr, 'pg_collation'::regclass, l.oid, 0
+      FROM asked AS a JOIN pg_collation AS l ON l.collnamespace = a.schema_oid AND l.collname = a.name
+     WHERE a.kind = 'collation'
+    UNION ALL
     SELECT a.nr, 'pg_proc'::regclass, p.oid, 0
       FROM asked AS a JOIN pg_proc AS p ON p.pronamespace = a.schema_oid AND p.proname = a.name
      WHERE a.kind = 'function'
        AND (NOT a.has_arguments OR p.proargtypes::text = coalesce((
-               SELECT string_agg(to_regtype(t.name)::oid::text, ' ' ORDER BY t.nr)
+               SELECT string_agg(coalesce(to_regtype(t.name)::oid::text, '0'), ' ' ORDER BY t.nr)
                  FROM unnest(string_to_array(nullif(a.arguments, ''), E'\x01'))
                       WITH ORDINALITY AS t (name, nr)), ''))
     UNION ALL
@@ -57,6 +62,14 @@ WITH RECURSIVE asked AS MATERIALIZED (
     UNION ALL
     SELECT a.nr, 'pg_extension'::regclass, e.oid, 0
       FROM asked AS a JOIN pg_extension AS e ON e.extname = a.name WHERE a.kind = 'extension'
+), settled AS MATERIALIZED (
+    SELECT 'pg_class'::regclass::oid AS class, c.oid AS object
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE n.nspname || '.' || c.relname = ANY ($7::text[])
+    UNION ALL
+    SELECT 'pg_proc'::regclass, p.oid
+      FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+     WHERE n.nspname || '.' || p.proname = ANY ($7::text[])
 ), goes AS (
     SELECT nr, class, object, part, false AS is_told FROM roots WHERE object IS NOT NULL
     UNION
@@ -75,7 +88,20 @@ WITH RECURSIVE asked AS MATERIALIZED (
            SELECT 'pg_class'::regclass, r.ev_class, 0, true
              FROM pg_rewrite AS r
             WHERE g.class = 'pg_rewrite'::regclass AND r.oid = g.object AND r.rulename = '_RETURN'
+            UNION ALL  -- a generated column goes with its expression
+           SELECT 'pg_class'::regclass, f.adrelid, f.adnum, true
+             FROM pg_attrdef AS f
+             JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+            WHERE g.class = 'pg_attrdef'::regclass AND f.oid = g.object AND a.attgenerated <> ''
+            UNION ALL  -- and a column with that of the parent
+           SELECT 'pg_class'::regclass, a.attrelid, a.attnum, true
+             FROM pg_attribute AS o
+             JOIN pg_inherits AS i ON i.inhparent = o.attrelid
+             JOIN pg_attribute AS a ON a.attrelid = i.inhrelid AND a.attname = o.attname
+            WHERE g.class = 'pg_class'::regclass AND o.attrelid = g.object AND o.attnum = g.part
+              AND g.part > 0 AND a.attinhcount > 0
          ) AS d
+     WHERE NOT EXISTS (SELECT FROM settled AS s WHERE s.class = d.class AND s.object = d.object)
 ), told AS (
     SELECT DISTINCT g.nr, g.class, g.object, g.part,
            CASE g.class WHEN 'pg_class'::regclass THEN coalesce(x.indrelid, g.object)
@@ -98,7 +124,8 @@ WITH RECURSIVE asked AS MATERIALIZED (
                           AND e.deptype = 'e')
 )
 SELECT t.nr, coalesce(n.nspname, i.schema) AS in_schema,
-       coalesce(n.nspname || '.' || c.relname, i.schema || '.' || i.name, i.identity) AS name,
+       coalesce(n.nspname || '.' || c.relname, i.schema || '.' || coalesce(p.proname, i.name),
+                i.identity) AS name,
        CASE WHEN t.contype = 'f'
             THEN 'foreign key ' || t.conname || ' of ' || n.nspname || '.' || c.relname
             ELSE pg_describe_object(t.class, t.object, t.part) END AS object
@@ -106,6 +133,7 @@ SELECT t.nr, coalesce(n.nspname, i.schema) AS in_schema,
  CROSS JOIN LATERAL pg_identify_object(t.class, t.object, t.part) AS i
   LEFT JOIN pg_class AS c ON c.oid = t.relation
   LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN pg_proc AS p ON t.class = 'pg_proc'::regclass AND p.oid = t.object
  WHERE NOT EXISTS (SELECT FROM roots AS r WHERE r.class = t.class AND r.object = t.object
                       AND r.part IN (0, t.part))
    -- Casts and their like are nobody's.
@@ -133,6 +161,8 @@ std::string_view KindText(DroppedObject::Kind kind) {
       return "constraint";
     case DroppedObject::Kind::kType:
       return "type";
+    case DroppedObject::Kind::kCollation:
+      return "collation";
     case DroppedObject::Kind::kFunction:
       return "function";
     case DroppedObject::Kind::kSchema:
@@ -144,15 +174,16 @@ std::string_view KindText(DroppedObject::Kind kind) {
 }
 
 // Whether a closer look is worth it. An ALTER TABLE may drop a constraint.
-bool MayDropAnything(const ScriptFacts& facts) {
-  return !facts.columns_dropped.empty() || std::ranges::any_of(facts.tags, [](const auto& tag) {
-    return tag.starts_with("DROP ") || tag == "ALTER TABLE";
+bool MayDropOrMake(const ScriptFacts& facts) {
+  return std::ranges::any_of(facts.tags, [](const std::string& tag) {
+    return tag.starts_with("DROP ") || tag == "ALTER TABLE" || tag == "CREATE VIEW";
   });
 }
 
 // As the arguments of kDependents.
 absl::StatusOr<pg::Result> AskDependents(pg::Connection& connection,
-                                         const std::vector<DroppedObject>& dropped) {
+                                         const std::vector<DroppedObject>& dropped,
+                                         const RelationNames& settled) {
   std::array<std::vector<std::string>, 6> columns;
   for (const DroppedObject& object : dropped) {
     columns[0].emplace_back(KindText(object.kind));
@@ -162,15 +193,18 @@ absl::StatusOr<pg::Result> AskDependents(pg::Connection& connection,
     columns[4].push_back(object.arguments ? absl::StrJoin(*object.arguments, "\x01") : "");
     columns[5].emplace_back(object.arguments ? "true" : "false");
   }
-  return connection.Query(kDependents, pg::ArrayLiteral(columns[0]), pg::ArrayLiteral(columns[1]),
-                          pg::ArrayLiteral(columns[2]), pg::ArrayLiteral(columns[3]),
-                          pg::ArrayLiteral(columns[4]), pg::ArrayLiteral(columns[5]));
+  return connection.Query(
+      kDependents, pg::ArrayLiteral(columns[0]), pg::ArrayLiteral(columns[1]),
+      pg::ArrayLiteral(columns[2]), pg::ArrayLiteral(columns[3]), pg::ArrayLiteral(columns[4]),
+      pg::ArrayLiteral(columns[5]),
+      pg::ArrayLiteral(std::vector<std::string>(settled.begin(), settled.end())));
 }
 
 absl::Status AddOfStep(pg::Connection& connection, const ComingStep& coming,
                        const std::vector<DroppedObject>& dropped,
-                       const RelationNames& changed_before, std::vector<ForeignDependent>& found) {
-  ASSIGN_OR_RETURN(pg::Result rows, AskDependents(connection, dropped));
+                       const RelationNames& changed_before, const RelationNames& settled,
+                       std::vector<ForeignDependent>& found) {
+  ASSIGN_OR_RETURN(pg::Result rows, AskDependents(connection, dropped, settled));
   for (const pg::Row row : rows) {
     const std::string schema = row.Text("in_schema");
     if (OwnerOf(schema) == coming.revision->service || changed_before.contains(row.Text("name"))) {
@@ -205,16 +239,20 @@ absl::StatusOr<std::vector<ForeignDependent>> FindForeignDependents(
     const RelationNames& gone) {
   std::vector<ForeignDependent> found;
   RelationNames changed_before = gone;
+  RelationNames settled = gone;
   for (const ComingStep& coming : steps) {
     const ScriptFacts& facts = coming.script->facts;
-    if (MayDropAnything(facts)) {
-      const std::vector<DroppedObject> dropped = DroppedObjects(*coming.script);
-      if (!dropped.empty()) {
-        RETURN_IF_ERROR(AddOfStep(connection, coming, dropped, changed_before, found));
+    if (MayDropOrMake(facts)) {
+      const ObjectChanges changes = ReadObjectChanges(*coming.script);
+      settled.insert(changes.made.begin(), changes.made.end());
+      if (!changes.dropped.empty()) {
+        RETURN_IF_ERROR(
+            AddOfStep(connection, coming, changes.dropped, changed_before, settled, found));
       }
-      for (const DroppedObject& object : dropped) {
-        if (object.part.empty()) changed_before.insert(object.schema + "." + object.name);
+      for (const DroppedObject& object : changes.dropped) {
+        if (object.part.empty()) settled.insert(object.schema + "." + object.name);
       }
+      changed_before.insert(settled.begin(), settled.end());
     }
     changed_before.insert(facts.written.begin(), facts.written.end());
   }

@@ -131,9 +131,11 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
                    OpenPlan(session, Direction::kDown, target, run, report));
   const AppliedState& state = opened.state;
   const Plan& plan = opened.plan;
-  // Also where nothing else is to be done: it is the way to give access back.
-  RETURN_IF_ERROR(BreakOffSoaks(session));
-  if (!HasWork(plan, {}, state)) return EndIdlePlan(session, opened, run, report);
+  if (!HasWork(plan, {}, state)) {
+    // The way to give access back.
+    RETURN_IF_ERROR(BreakOffSoaks(session));
+    return EndIdlePlan(session, opened, run, report);
+  }
   RETURN_IF_ERROR(MayBegin(session));
   RETURN_IF_ERROR(LoadWasThere(session));
   absl::Status allowed = MayDowngrade(session, state, plan, run);
@@ -145,6 +147,7 @@ absl::Status RunDowngrade(RunSession& session, std::string_view target, const Ru
     return allowed;
   }
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
+  RETURN_IF_ERROR(BreakOffSoaks(session));
   RETURN_IF_ERROR(StartPlan(session, plan));
   Touched touched;
   absl::Status undone = SetRepeatablesAside(session, plan, touched, report);

@@ -106,9 +106,7 @@ absl::Status Forget(RunSession& session, const AppliedRepeatable& applied,
 
 RelationNames NamesOf(const SetAside& aside) {
   RelationNames names;
-  for (const KnownObject& each : aside.goes) {
-    if (each.object.kind == "view") names.insert(each.object.name);
-  }
+  for (const KnownObject& each : aside.goes) names.insert(each.object.name);
   return names;
 }
 

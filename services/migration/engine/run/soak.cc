@@ -60,12 +60,18 @@ absl::StatusOr<bool> HasRows(RunSession& session, const Revision& revision,
 absl::StatusOr<Soaking> FindSoaking(RunSession& session, const Revision& revision) {
   std::set<std::string> dropped;
   std::set<std::string> reduced;
+  std::set<std::string> views;
   for (const Step& step : revision.steps) {
-    for (const DroppedObject& object : DroppedObjects(step.up)) {
+    const ObjectChanges changes = ReadObjectChanges(step.up);
+    for (const DroppedObject& object : changes.dropped) {
       const std::string name = object.schema + "." + object.name;
-      const bool goes = object.kind == DroppedObject::Kind::kRelation && !object.is_made_again;
-      if (goes) dropped.insert(name);
       if (object.kind == DroppedObject::Kind::kColumn) reduced.insert(name);
+      if (object.kind == DroppedObject::Kind::kRelation) dropped.insert(name);
+      if (object.is_view) views.insert(name);
+    }
+    // A view that is made again, in this script or a later one, has only changed.
+    for (const std::string& made : changes.made) {
+      if (views.contains(made)) dropped.erase(made);
     }
   }
   Soaking soaking;
@@ -190,11 +196,15 @@ absl::Status Start(RunSession& session, const Revision& revision, const Soaking&
 absl::Status Compare(RunSession& session, const Revision& revision, SoakRow& row) {
   std::vector<std::string> tables;
   for (const auto& table : row.watched) tables.push_back(table.get<std::string>());
-  ASSIGN_OR_RETURN(const nlohmann::json now, CountUse(session.connection, tables));
+  ASSIGN_OR_RETURN(nlohmann::json now, CountUse(session.connection, tables));
   if (row.snapshot == now) return absl::OkStatus();
   const std::string why = Disturbance(row.snapshot, now, row.ours_used);
-  std::string sql = "UPDATE migration.soaks SET snapshot_at = clock_timestamp(), snapshot = " +
-                    pg::QuoteLiteral(JsonText(now));
+  if (why.empty()) KeepStandbys(row.snapshot, now);
+  std::string sql = "UPDATE migration.soaks SET snapshot = " + pg::QuoteLiteral(JsonText(now));
+  // What moved the counters before this moment is accounted for.
+  if (!why.empty() || now.value("uses", "") != row.snapshot.value("uses", "")) {
+    sql += ", snapshot_at = clock_timestamp()";
+  }
   std::vector<Happening> events;
   if (!why.empty()) {
     sql += ", started_at = clock_timestamp(), restarts = restarts + 1";

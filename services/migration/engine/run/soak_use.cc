@@ -20,10 +20,13 @@ absl::StatusOr<nlohmann::json> CountUse(pg::Connection& connection,
           "       (SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0) + n_tup_ins + n_tup_upd"
           "               + n_tup_del), 0)::text FROM pg_stat_all_tables"
           "         WHERE schemaname || '.' || relname = ANY ($1::text[])) AS uses,"
-          "       to_json(ARRAY(SELECT DISTINCT r.usename || '@' || coalesce(host(r.client_addr),"
+          "       to_json(ARRAY(SELECT DISTINCT coalesce(r.usename, '') || '@' || "
+          "coalesce(host(r.client_addr),"
           "                                     'local') || '/' || r.application_name"
           "                       FROM pg_stat_replication AS r"
-          "                      WHERE r.state IN ('catchup', 'streaming') AND " +
+          "                      WHERE r.state IN ('catchup', 'streaming')"
+          // A base backup replays nothing, nor does an archive of WAL.
+          "                        AND r.replay_lsn IS NOT NULL AND " +
               std::string(kIsPhysical) + " ORDER BY 1))::text AS standbys",
           pg::ArrayLiteral(tables)));
   return nlohmann::json{
@@ -48,6 +51,14 @@ std::string Disturbance(const nlohmann::json& before, const nlohmann::json& now,
     return "standby " + standby.get<std::string>() + " has come, where reads are not counted";
   }
   return differs("uses") && !ours_used ? "somebody used what goes" : "";
+}
+
+void KeepStandbys(const nlohmann::json& before, nlohmann::json& now) {
+  nlohmann::json& standbys = now.at("standbys");
+  for (const nlohmann::json& known : before.value("standbys", nlohmann::json::array())) {
+    if (std::ranges::find(standbys, known) == standbys.end()) standbys.push_back(known);
+  }
+  std::sort(standbys.begin(), standbys.end());
 }
 
 }  // namespace lockstep::migration

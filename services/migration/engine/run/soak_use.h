@@ -20,4 +20,7 @@ absl::StatusOr<nlohmann::json> CountUse(pg::Connection& connection,
 // `ours_used`: something of ours used the tables meanwhile, so that moving counters prove nothing.
 std::string Disturbance(const nlohmann::json& before, const nlohmann::json& now, bool ours_used);
 
+// A standby that goes and comes back is no other one: adds those of `before` to `now`.
+void KeepStandbys(const nlohmann::json& before, nlohmann::json& now);
+
 }  // namespace lockstep::migration

@@ -121,6 +121,20 @@ INSTANTIATE_TEST_SUITE_P(
         OtherKind{"CREATE TABLE core.parts (n int) PARTITION BY LIST (n);"
                   "CREATE TABLE finance.part PARTITION OF core.parts FOR VALUES IN (1)",
                   "DROP TABLE core.parts;", "DROP_BLOCKED", "table finance.part of finance"},
+        OtherKind{"CREATE COLLATION core.de FROM \"C\";"
+                  "CREATE TABLE finance.t (name text COLLATE core.de)",
+                  "DROP COLLATION core.de CASCADE;", "CROSS_OWNER_DROP",
+                  "drops collation core.de, and CASCADE would take column name of table finance.t"},
+        OtherKind{"CREATE TABLE core.parts (n int, c int) PARTITION BY LIST (n);"
+                  "CREATE TABLE core.part PARTITION OF core.parts FOR VALUES IN (1);"
+                  "CREATE VIEW analytics.w AS SELECT c FROM core.part",
+                  "ALTER TABLE core.parts DROP COLUMN c CASCADE;", "CROSS_OWNER_DROP",
+                  "view analytics.w of finance"},
+        OtherKind{"CREATE FUNCTION core.f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';"
+                  "CREATE TABLE core.g (n int, made int GENERATED ALWAYS AS (core.f(n)) STORED);"
+                  "CREATE VIEW analytics.w AS SELECT made FROM core.g",
+                  "DROP FUNCTION core.f CASCADE;", "CROSS_OWNER_DROP",
+                  "view analytics.w of finance"},
         OtherKind{"CREATE TABLE finance.t (n int);"
                   "CREATE FUNCTION finance.g(core.kept) RETURNS int LANGUAGE sql AS 'SELECT 1'",
                   "DROP TABLE core.kept CASCADE;", "CROSS_OWNER_DROP",
@@ -141,6 +155,29 @@ TEST_F(CrossOwnerTest, AnExtensionsMembersAreNotInItsWayAndIndexesOfOthersAre) {
               EndsWith("drops extension pg_trgm, which cannot go because of index"
                        " finance.t_name_idx of finance; let a revision of finance drop or change"
                        " it first, and name that in depends_on"));
+}
+
+TEST_F(CrossOwnerTest, WhatAnEarlierStepDropsOrMakesAnewIsNotInTheWay) {
+  db_.Execute(
+      "DROP VIEW analytics.v; SET ROLE catalog_owner;"
+      " CREATE VIEW core.own AS SELECT id, note FROM core.kept; RESET ROLE;"
+      " GRANT USAGE ON SCHEMA core TO finance_owner; GRANT SELECT ON core.own TO finance_owner;"
+      " SET ROLE finance_owner;"
+      " CREATE FUNCTION finance.g(core.kept) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+      " CREATE VIEW analytics.w AS SELECT note FROM core.own; RESET ROLE");
+  WriteRevision("cccc", "depends_on: \"aaaa\"\nreferences: \"core.kept\"\n",
+                {{"up.sql", "DROP FUNCTION finance.g(core.kept);"},
+                 {"down.sql", "SELECT 1;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}},
+                "finance");
+  WriteRevision("bbbb", "down_revision: \"aaaa\"\ndepends_on: \"cccc\"\n",
+                {{"up.sql",
+                  "CREATE OR REPLACE VIEW core.own AS SELECT id, NULL::text AS note FROM core.kept;"
+                  " ALTER TABLE core.kept DROP COLUMN note;"},
+                 {"down.sql", "SELECT 1;"},
+                 {"verify.sql", "SELECT 1 WHERE false;"}});
+  EXPECT_THAT(Upgrade(), IsOk());
+  EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1! cccc:1!");
 }
 
 TEST_F(CrossOwnerTest, AnotherFunctionOfTheNameIsNotInTheWay) {

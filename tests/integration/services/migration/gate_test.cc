@@ -314,6 +314,22 @@ TEST_F(SoakTest, TakesAccessToAViewAway) {
   EXPECT_EQ(may_read("core.v"), "t");
 }
 
+TEST_F(SoakTest, ATableThatIsMadeAnewHasToSoak) {
+  Prepare("soak { seconds: 3600 }\n");
+  folder_.Write("catalog/bbbb_x/up.sql", "DROP TABLE core.old;\nCREATE TABLE core.old (n int);");
+  EXPECT_THAT(UpgradeNow(), IsClosed());
+  EXPECT_EQ(MayRead(), "f");
+}
+
+TEST_F(SoakTest, GoesOnWhenADowngradeIsRefused) {
+  Prepare("soak { seconds: 3600 }\n");
+  EXPECT_THAT(UpgradeNow(), IsClosed());
+  db_.Execute("CREATE VIEW analytics.v AS SELECT id FROM core.old");
+  EXPECT_THAT(Downgrade("base"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("DROP_BLOCKED")));
+  EXPECT_EQ(MayRead(), "f");
+}
+
 TEST_F(SoakTest, IsMetAtOnceWhereNothingIsLost) {
   Prepare("soak { seconds: 3600 }\n");
   db_.Execute("DELETE FROM core.old");

@@ -42,6 +42,12 @@ TEST(SoakUseTest, AStandbyThatComesDisturbsAndOneThatGoesDoesNot) {
   EXPECT_EQ(Disturbance(Counted(), Counted("standbys", nlohmann::json::array()), false), "");
 }
 
+TEST(SoakUseTest, AStandbyThatComesBackIsNoOtherOne) {
+  nlohmann::json without = Counted("standbys", nlohmann::json::array());
+  KeepStandbys(Counted(), without);
+  EXPECT_EQ(Disturbance(without, Counted(), false), "");
+}
+
 TEST(SoakUseTest, ASnapshotThatKnowsNoStandbysIsNotDisturbedByThem) {
   nlohmann::json old = Counted();
   old.erase("standbys");
