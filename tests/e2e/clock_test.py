@@ -26,6 +26,12 @@ def wrong_clock(offset):
             "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 
+def clear_shared_memory(pid):
+    """The library leaves it behind, however its process ends."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
+
+
 class WrongClocks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -34,6 +40,7 @@ class WrongClocks(unittest.TestCase):
         cls.suite.lockstep("upgrade", direct=True)
         for service, offset in OFF.items():
             cls.suite.start(service, env=wrong_clock(offset))
+            cls.addClassCleanup(clear_shared_memory, cls.suite.processes[service].pid)
 
     def live(self):
         return self.suite.sql(LEFT)
