@@ -30,6 +30,8 @@ class Api final {
       const Context& context, const v1::ListHistoryRequest& request);
   [[nodiscard]] absl::StatusOr<v1::PlanResponse> Plan(const Context& context,
                                                       const v1::PlanRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::LintResponse> Lint(const Context& context,
+                                                      const v1::LintRequest& request);
   [[nodiscard]] absl::StatusOr<v1::VerifyResponse> Verify(const Context& context,
                                                           const v1::VerifyRequest& request);
   [[nodiscard]] absl::StatusOr<v1::StampResponse> Stamp(const Context& context,

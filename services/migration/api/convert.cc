@@ -6,6 +6,7 @@
 
 #include "common/status/error.h"
 #include "common/time/proto.h"
+#include "services/migration/api/lint.h"
 #include "services/migration/engine/checksum.h"
 
 namespace lockstep::migration {
@@ -174,6 +175,9 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
   *message.mutable_reviewed_plan() = ToProto(reviewed);
   for (const PlannedRepeatable& repeatable : report.repeatables) {
     *message.add_repeatables() = ToProto(repeatable);
+  }
+  for (const LintFinding& finding : report.lint.findings) {
+    *message.add_lint_findings() = ToProto(finding);
   }
   for (const PlanNote& note : report.notes) {
     v1::PlanNote* entry = message.add_notes();

@@ -36,6 +36,7 @@ void AddBackupCommands(CLI::App& app, Action& action);   // backup backups resto
 void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|release
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
+void AddLintCommands(CLI::App& app, Action& action);     // lint
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile
 

@@ -9,6 +9,7 @@
 #include "common/status/macros.h"
 #include "services/migration/api/convert.h"
 #include "services/migration/cli/commands.h"
+#include "services/migration/cli/lint_output.h"
 #include "services/migration/cli/plan_file.h"
 #include "services/migration/cli/plan_repeatables.h"
 #include "services/migration/engine/definitions.h"
@@ -123,6 +124,10 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
                   (blocker.count() > 0 ? " (" + std::to_string(blocker.count()) + ")" : ""));
     }
     ShowNotes(*plan, output);
+    ShowFindings(plan->lint_findings(), pb::LINT_LEVEL_WARNING, output);
+    if (!plan->lint_findings().empty()) {
+      output.Progress("lint: " + CountText(plan->lint_findings()));
+    }
   }
   return flags.exit_code && !IsEmpty(*plan) ? static_cast<int>(migration::ExitClass::kPending) : 0;
 }

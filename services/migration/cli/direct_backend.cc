@@ -70,6 +70,9 @@ class DirectBackend final : public Backend {
   absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) override {
     return api_.Plan(context_, request);
   }
+  absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
+    return api_.Lint(context_, request);
+  }
   absl::StatusOr<pb::VerifyResponse> Verify() override {
     return api_.Verify(context_, pb::VerifyRequest());
   }

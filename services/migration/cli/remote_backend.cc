@@ -49,6 +49,9 @@ class RemoteBackend final : public Backend {
   absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) override {
     return Call(*migration_, &pb::MigrationService::Stub::Plan, request, kSlowCallTimeout);
   }
+  absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
+    return Call(*migration_, &pb::MigrationService::Stub::Lint, request, kSlowCallTimeout);
+  }
   absl::StatusOr<pb::VerifyResponse> Verify() override {
     return Call(*migration_, &pb::MigrationService::Stub::Verify, pb::VerifyRequest(),
                 kSlowCallTimeout);

@@ -172,6 +172,13 @@ bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) 
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+bool HasOption(TreeNode options, std::string_view name) {
+  for (TreeNode option = options.first(); !option.empty(); option = option.next()) {
+    if (option["DefElem"]["defname"].raw() == name) return true;
+  }
+  return false;
+}
+
 std::vector<std::string> NamesIn(TreeNode list) {
   std::vector<std::string> names;
   if (!list.IsArray()) return names;

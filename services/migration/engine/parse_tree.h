@@ -80,6 +80,10 @@ class ParseTree {
 // Whether `name` is one of `names`; for kinds of nodes and values of enumerations.
 bool IsIn(std::string_view name, std::initializer_list<std::string_view> names);
 
+// Whether a list of options, [{"DefElem": {"defname": "concurrently"}}, ...], has the one called
+// `name`.
+bool HasOption(TreeNode options, std::string_view name);
+
 // A list of names: [{"String": {"sval": "core"}}, ...]. Empty when any element is something else.
 std::vector<std::string> NamesIn(TreeNode list);
 

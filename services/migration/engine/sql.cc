@@ -116,7 +116,8 @@ ReadSql ReadSqlText(std::string_view file, std::string_view text, std::vector<Pr
   script.checksum = TokensChecksum(script.text, tokens);
   const ParsedSql parsed(script.text);
   if (parsed.ok() && tokens.has_value()) {
-    Analysis analysis = Analyse(script.text, *tokens, parsed.json());
+    const ParseTree tree(parsed.json());
+    Analysis analysis = Analyse(script.text, *tokens, tree.root());
     AddStatements(analysis.statements, script);
     script.facts = std::move(analysis.facts);
     read.statements = std::move(analysis.statements);

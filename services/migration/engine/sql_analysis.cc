@@ -352,11 +352,10 @@ void TrimToTokens(const std::vector<Token>& tokens, Statement& statement) {
 
 }  // namespace
 
-Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, std::string_view json) {
-  const ParseTree tree(json);
+Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, TreeNode root) {
   Analysis analysis;
   std::set<std::string> temporary;
-  for (TreeNode item = tree.root()["stmts"].first(); !item.empty(); item = item.next()) {
+  for (TreeNode item = root["stmts"].first(); !item.empty(); item = item.next()) {
     Statement& statement = analysis.statements.emplace_back();
     statement.begin = static_cast<std::size_t>(item["stmt_location"].Number(0));
     // The parser leaves the length out when the statement ends with the text.

@@ -57,8 +57,7 @@ struct Analysis {
   ScriptFacts facts;
 };
 
-// Reads the whole parse tree of `text`. `tokens` are its tokens, `json` is what pg_query_parse()
-// returned for it.
-Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, std::string_view json);
+// Reads the whole parse tree of `text`. `tokens` are its tokens, `root` is the root of its tree.
+Analysis Analyse(const std::string& text, const std::vector<Token>& tokens, TreeNode root);
 
 }  // namespace lockstep::migration

@@ -121,13 +121,6 @@ std::string TagOf(std::string_view node, TreeNode body) {
   return WordsOf(node);
 }
 
-bool HasOption(TreeNode options, std::string_view name) {
-  for (TreeNode option = options.first(); !option.empty(); option = option.next()) {
-    if (option["DefElem"]["defname"].raw() == name) return true;
-  }
-  return false;
-}
-
 // Calls `visit` with every AlterTableCmd of an ALTER TABLE.
 template <typename Visit>
 void ForEachCommand(TreeNode alter_table, Visit visit) {

@@ -12,29 +12,24 @@
 namespace lockstep::migration {
 namespace {
 
-bool HasOption(TreeNode options, std::string_view name) {
-  for (TreeNode option = options.first(); !option.empty(); option = option.next()) {
-    if (option["DefElem"]["defname"].raw() == name) return true;
-  }
-  return false;
-}
-
 // [{"String": ...}, ...] without its last `less` parts, as a relation.
 TreeName NameIn(TreeNode list, std::size_t less) {
   std::vector<std::string> parts;
   for (TreeNode item = list.first(); !item.empty(); item = item.next()) {
     parts.push_back(item["String"]["sval"].text());
   }
-  if (parts.size() < less + 2) return {};
+  if (parts.size() < less + 1) return {};
   parts.resize(parts.size() - less);
-  return {parts[parts.size() - 2], parts.back()};
+  return {parts.size() == 1 ? "" : parts[parts.size() - 2], parts.back()};
 }
 
 // Classifies the statements of one script, in order.
 class Classifier {
  public:
+  explicit Classifier(std::string_view default_schema) : default_schema_(default_schema) {}
+
   StatementLocks Read(TreeNode body) {
-    StatementCollector out(made_);
+    StatementCollector out(made_, default_schema_);
     if (!ReadDdl(body, out) && !ReadMaintenance(body, out) && !ReadOther(body, out)) {
       // Nobody has measured it: the strongest lock on whatever it names.
       out.Raise(StatementClass::kForbiddenOnline);
@@ -53,6 +48,7 @@ class Classifier {
   static void LockAll(TreeNode node, StatementCollector& out);
   void Remember(TreeNode body);
 
+  std::string_view default_schema_;
   std::set<std::string> made_;
 };
 
@@ -252,9 +248,13 @@ void Classifier::Remember(TreeNode body) {
   if (node == "CreateTableAsStmt") made = body["into"]["rel"];
   if (node == "ViewStmt") made = body["view"];
   if (node == "CreateSeqStmt") made = body["sequence"];
-  if (!made.empty()) made_.insert(TreeName::Of(made).qualified());
+  const auto remember = [&](TreeName name) {
+    if (name.schema.empty()) name.schema = default_schema_;
+    made_.insert(name.qualified());
+  };
+  if (!made.empty()) remember(TreeName::Of(made));
   if (node == "IndexStmt" && body.Has("idxname")) {
-    made_.insert(body["relation"]["schemaname"].text() + "." + body["idxname"].text());
+    remember({body["relation"]["schemaname"].text(), body["idxname"].text()});
   }
 }
 
@@ -295,8 +295,8 @@ bool Conflicts(LockMode one, LockMode other) {
   }
 }
 
-std::vector<StatementLocks> ClassifyStatements(TreeNode root) {
-  Classifier classifier;
+std::vector<StatementLocks> ClassifyStatements(TreeNode root, std::string_view default_schema) {
+  Classifier classifier(default_schema);
   std::vector<StatementLocks> statements;
   for (TreeNode item = root["stmts"].first(); !item.empty(); item = item.next()) {
     statements.push_back(classifier.Read(item["stmt"].first()));
@@ -312,7 +312,7 @@ std::vector<StatementLocks> ClassifyStatements(const Script& script) {
     return {std::move(hidden)};
   }
   const ParseTree tree(parsed.json());
-  return ClassifyStatements(tree.root());
+  return ClassifyStatements(tree.root(), "");
 }
 
 bool IsInstant(const std::vector<StatementLocks>& statements) {

@@ -79,16 +79,15 @@ struct StatementLocks {
   std::string work;
   std::string worked_schema;
   std::string worked_name;
-  // It only scans when no valid CHECK proves that this column has no NULL; "" = it always does.
-  std::string not_null_column;
 };
 
 // One entry per statement of `script`, in order. An opaque script is one statement of kData without
 // locks. Parses the text again.
 std::vector<StatementLocks> ClassifyStatements(const Script& script);
 
-// For a text that is parsed already. `root` is the root of its parse tree.
-std::vector<StatementLocks> ClassifyStatements(TreeNode root);
+// For a text that is parsed already. `root` is the root of its parse tree. `default_schema`: of
+// names that have none; "" = leave them out.
+std::vector<StatementLocks> ClassifyStatements(TreeNode root, std::string_view default_schema = "");
 
 // Whether every statement only changes the catalog.
 bool IsInstant(const std::vector<StatementLocks>& statements);

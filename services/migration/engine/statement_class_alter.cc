@@ -3,58 +3,11 @@
 #include <string>
 #include <string_view>
 
+#include "services/migration/engine/default_expression.h"
 #include "services/migration/engine/statement_collector.h"
 
 namespace lockstep::migration {
 namespace {
-
-// Of a name that is qualified or not, the last part when it can only be PostgreSQL's own; else "".
-std::string BuiltInName(TreeNode names) {
-  const TreeNode first = names.first();
-  const TreeNode second = first.next();
-  if (second.empty()) return first["String"]["sval"].text();
-  return first["String"]["sval"].raw() == "pg_catalog" ? second["String"]["sval"].text() : "";
-}
-
-// Functions whose value one statement computes once: such a default needs no rewrite.
-bool IsStableFunction(std::string_view name) {
-  return IsIn(name, {"now",
-                     "transaction_timestamp",
-                     "statement_timestamp",
-                     "current_setting",
-                     "lower",
-                     "upper",
-                     "md5",
-                     "concat",
-                     "date_trunc",
-                     "date_part",
-                     "to_timestamp",
-                     "make_date",
-                     "make_interval",
-                     "round",
-                     "floor",
-                     "ceil",
-                     "abs",
-                     "length",
-                     "jsonb_build_object",
-                     "jsonb_build_array",
-                     "timezone",
-                     "left",
-                     "right"});
-}
-
-// Whether the expression may give another value for every row. What is not known to be stable may.
-bool MayBeVolatile(TreeNode node) {
-  if (node.key() == "FuncCall" && !IsStableFunction(BuiltInName(node["funcname"]))) return true;
-  for (TreeNode child = node.first(); !child.empty(); child = child.next()) {
-    if (MayBeVolatile(child)) return true;
-  }
-  return false;
-}
-
-bool IsSerial(std::string_view type) {
-  return IsIn(type, {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"});
-}
 
 // What adding the column does to the rows that are there; "" = nothing.
 std::string WorkOfColumn(TreeNode column) {
@@ -207,7 +160,7 @@ LockMode Command(TreeNode command, const TreeName& table, bool is_index, Stateme
     out.Lock(table, LockMode::kAccessExclusive, Reach::kReferenced, name);
     out.Forbid("writes the table anew unless the old type allows it", table);
   } else if (subtype == "AT_SetNotNull") {
-    out.Forbid("reads every row to look for NULL", table, name);
+    out.Forbid("reads every row to look for NULL", table);
   } else if (subtype == "AT_ValidateConstraint") {
     out.Raise(StatementClass::kOnlineBuild);
     out.Lock(table, LockMode::kRowShare, Reach::kReferenced, name);

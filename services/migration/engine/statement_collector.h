@@ -25,11 +25,14 @@ struct TreeName {
 
 class StatementCollector {
  public:
-  // `made`: relations that earlier statements of the script made; must outlive the collector.
-  explicit StatementCollector(const std::set<std::string>& made) : made_(made) {}
+  // `made`: relations that earlier statements of the script made. `default_schema`: where names
+  // without a schema are looked for; "" = they are PostgreSQL's own or temporary. Both must outlive
+  // the collector.
+  StatementCollector(const std::set<std::string>& made, std::string_view default_schema)
+      : made_(made), default_schema_(default_schema) {}
 
-  void Lock(const TreeName& name, LockMode mode, Reach reach = Reach::kItself,
-            std::string part = "") {
+  void Lock(TreeName name, LockMode mode, Reach reach = Reach::kItself, std::string part = "") {
+    if (name.schema.empty()) name.schema = default_schema_;
     if (name.schema.empty() || name.name.empty() || made_.contains(name.qualified())) return;
     RelationLock lock{.schema = name.schema,
                       .name = name.name,
@@ -55,22 +58,22 @@ class StatementCollector {
 
   void Raise(StatementClass to) { found_.statement_class = std::max(found_.statement_class, to); }
   // What is done to a table that nobody else has seen blocks nobody. Of several works the first is
-  // told, and rather one that no CHECK can spare.
-  void Forbid(std::string work, const TreeName& table, std::string not_null_column = "") {
+  // told.
+  void Forbid(std::string work, TreeName table) {
+    if (table.schema.empty() && !table.name.empty()) table.schema = default_schema_;
     if (made_.contains(table.qualified())) return;
     Raise(StatementClass::kForbiddenOnline);
-    const bool is_spared_now = !found_.work.empty() && !found_.not_null_column.empty();
-    if (!found_.work.empty() && !(is_spared_now && not_null_column.empty())) return;
+    if (!found_.work.empty()) return;
     found_.work = std::move(work);
     found_.worked_schema = table.schema;
     found_.worked_name = table.name;
-    found_.not_null_column = std::move(not_null_column);
   }
 
   StatementLocks Take() { return std::move(found_); }
 
  private:
   const std::set<std::string>& made_;
+  std::string_view default_schema_;
   StatementLocks found_;
 };
 

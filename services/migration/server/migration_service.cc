@@ -127,6 +127,12 @@ grpc::ServerUnaryReactor* MigrationService::Stamp(grpc::CallbackServerContext* c
   return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Stamp), kSlow);
 }
 
+grpc::ServerUnaryReactor* MigrationService::Lint(grpc::CallbackServerContext* context,
+                                                 const v1::LintRequest* request,
+                                                 v1::LintResponse* response) {
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Lint), kSlow);
+}
+
 grpc::ServerUnaryReactor* MigrationService::Verify(grpc::CallbackServerContext* context,
                                                    const v1::VerifyRequest* request,
                                                    v1::VerifyResponse* response) {

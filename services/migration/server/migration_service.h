@@ -41,6 +41,9 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* Stamp(grpc::CallbackServerContext* context,
                                   const v1::StampRequest* request,
                                   v1::StampResponse* response) override;
+  grpc::ServerUnaryReactor* Lint(grpc::CallbackServerContext* context,
+                                 const v1::LintRequest* request,
+                                 v1::LintResponse* response) override;
   grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
                                    const v1::VerifyRequest* request,
                                    v1::VerifyResponse* response) override;

@@ -72,7 +72,7 @@ absl::Status UndoRevision(RunSession& session, const PlanItem& item, const Appli
   for (std::size_t i = 0; i < downs.size(); ++i) {
     coming.push_back({&revision, &revision.steps[item.steps[i]], &downs[i]});
   }
-  EmitNotes(session, coming);
+  EmitNotes(session, coming, Direction::kDown);
   for (const std::size_t index : item.begun) {
     RETURN_IF_ERROR(ClearBegun(session, revision, revision.steps[index]));
   }

@@ -88,8 +88,8 @@ class Engine {
   // Applies what is missing of `target`. A cancelled context stops before the next step and cancels
   // the running one. Reasons: LEASE_HELD, LEASE_LOST, STEP_FAILED, STEP_BLOCKED, STEP_TAMPERED,
   // EXPECTATION_FAILED, VERIFICATION_FAILED (the steps stay applied), PRIVILEGED_STEP_PENDING,
-  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED, INCOMPATIBLE_BUILD, GATE_CLOSED; of everything
-  // that takes the lease RUNNER_ON_REPLICA and RUNNER_BEHIND_POOLER.
+  // COMMIT_OUTCOME_UNKNOWN, FROZEN, PLAN_CHANGED, INCOMPATIBLE_BUILD, GATE_CLOSED, LINT_REFUSED; of
+  // everything that takes the lease RUNNER_ON_REPLICA and RUNNER_BEHIND_POOLER.
   [[nodiscard]] absl::StatusOr<RunReport> Upgrade(const Context& context, std::string_view target,
                                                   const RunOptions& run, EventSink& sink);
   // Undoes what `target` has not. Further reasons: GUARD_REFUSED, IRREVERSIBLE, ARCHIVE_FORBIDDEN,
@@ -112,6 +112,13 @@ class Engine {
   [[nodiscard]] absl::StatusOr<ArchivedData> RestoreArchive(const Context& context,
                                                             std::int64_t archive_id,
                                                             const RunOptions& run, EventSink& sink);
+  // What the linter says about the scripts that an upgrade to `target` would run, against the live
+  // catalog; about scripts that are no revision's, one after the other. Change nothing.
+  [[nodiscard]] absl::StatusOr<LintReport> LintUpgrade(const Context& context,
+                                                       std::string_view target) const;
+  [[nodiscard]] absl::StatusOr<LintReport> LintScripts(const Context& context,
+                                                       const std::vector<Script>& scripts,
+                                                       PlainFiles plain_files) const;
   // Newest first; at most `limit`.
   [[nodiscard]] absl::StatusOr<std::vector<BackfillInfo>> ListBackfills(const Context& context,
                                                                         int limit) const;

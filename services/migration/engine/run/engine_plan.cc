@@ -13,6 +13,7 @@
 #include "services/migration/engine/run/downgrade_blockers.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/lint/plan_lint.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/repeatable_run.h"
@@ -29,6 +30,14 @@ void AddPrivileged(const Graph& graph, PlanReport& report) {
                                .revision = coming.revision->id,
                                .what = "step " + coming.step->name + " needs an administrator",
                                .count = 1});
+  }
+}
+
+void AddForbidden(PlanReport& report) {
+  for (const LintFinding& finding : report.lint.findings) {
+    if (!finding.is_forbidden) continue;
+    report.blockers.push_back(
+        {.kind = "lint", .revision = finding.revision, .what = ForbiddenText(finding), .count = 1});
   }
 }
 
@@ -93,7 +102,9 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
                                .count = 1});
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
-  std::vector<PlanNote> notes = FindNotes(*connection, there, coming);
+  ASSIGN_OR_RETURN(report.lint, LintSteps(*connection, coming, direction));
+  if (direction == Direction::kUp) AddForbidden(report);
+  std::vector<PlanNote> notes = FindNotes(*connection, there, coming, direction);
   report.notes.insert(report.notes.end(), notes.begin(), notes.end());
   AddForeignLockNotes(coming, report.notes);
   if (direction == Direction::kUp) {

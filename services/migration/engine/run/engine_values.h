@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "services/migration/engine/build_manifest.h"
 #include "services/migration/engine/compatibility.h"
+#include "services/migration/engine/lint/lint.h"
 #include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/events.h"
@@ -174,7 +175,7 @@ struct VerificationResult {
 // What stands against a plan.
 struct Blocker {
   std::string kind;  // guard, gate, instance, irreversible, archive_forbidden, archive_impossible
-                     // (of a run), privileged, lock, dependent
+                     // (of a run), privileged, lock, lint, dependent
   std::string revision;  // "" when it is about the whole plan
   std::string what;
   std::int64_t count = 0;
@@ -191,6 +192,7 @@ struct PlanReport {
   // Repeatable definitions that would be applied and dropped after the revisions, or going down set
   // aside before them, in order.
   std::vector<PlannedRepeatable> repeatables;
+  LintReport lint;
 };
 
 struct RunOptions {

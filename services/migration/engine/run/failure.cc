@@ -24,6 +24,7 @@ constexpr std::array kReasons = {
     ReasonClass{"RUN_IN_PROGRESS", ExitClass::kBlocked},
     ReasonClass{"FROZEN", ExitClass::kBlocked},
     ReasonClass{"GATE_CLOSED", ExitClass::kBlocked},
+    ReasonClass{"LINT_REFUSED", ExitClass::kBlocked},
     ReasonClass{"INCOMPATIBLE_BUILD", ExitClass::kBlocked},
     ReasonClass{"PLAN_CHANGED", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},

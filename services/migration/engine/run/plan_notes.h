@@ -1,7 +1,7 @@
-// What a person should know before steps run: statements that scan or rewrite a large table under a
-// lock that blocks its writers, queries on standbys that a step may break off, subscribers of
-// logical replication and the order that they need, indexes of partitioned tables and what building
-// and dropping them locks. Only reads.
+// What a person should know before steps run: undos that scan or rewrite a large table under a lock
+// that blocks its writers (an upgrade does not begin with such a step, see plan_lint.h), queries on
+// standbys that a step may break off, subscribers of logical replication and the order that they
+// need, indexes of partitioned tables and what building and dropping them locks. Only reads.
 #pragma once
 
 #include <vector>
@@ -14,9 +14,6 @@
 #include "services/migration/engine/run/run_session.h"
 
 namespace lockstep::migration {
-
-// A table with more rows is not small.
-inline constexpr std::int64_t kSmallTableRows = 10'000;
 
 // One step that is going to run.
 struct ComingStep {
@@ -34,9 +31,9 @@ std::vector<ComingStep> ComingDown(const Graph& graph, const Plan& plan, const U
 // `was_there`: the relations that exist. What cannot be read becomes a note of kind "unknown": no
 // reason not to run.
 std::vector<PlanNote> FindNotes(pg::Connection& connection, const RelationNames& was_there,
-                                const std::vector<ComingStep>& steps);
+                                const std::vector<ComingStep>& steps, Direction direction);
 
 // The notes as `warning` events of the run. Nothing before LoadWasThere().
-void EmitNotes(RunSession& session, const std::vector<ComingStep>& steps);
+void EmitNotes(RunSession& session, const std::vector<ComingStep>& steps, Direction direction);
 
 }  // namespace lockstep::migration

@@ -16,6 +16,7 @@
 #include "services/migration/engine/run/cross_owner.h"
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/lint/plan_lint.h"
 #include "services/migration/engine/run/plan_frame.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/repeatable_plan.h"
@@ -196,9 +197,12 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   const std::vector<ComingStep> all = ComingUp(session.graph, plan);
   RETURN_IF_ERROR(MayDrop(session.connection, all, Direction::kUp));
-  RETURN_IF_ERROR(StartPlan(session, plan, repeatables.size()));
   RETURN_IF_ERROR(LoadWasThere(session));
-  EmitNotes(session, all);
+  ASSIGN_OR_RETURN(const std::vector<LintFinding> forbidden,
+                   FindForbidden(session.connection, *session.was_there, all, Direction::kUp));
+  RETURN_IF_ERROR(MayRunOnline(forbidden));
+  RETURN_IF_ERROR(StartPlan(session, plan, repeatables.size()));
+  EmitNotes(session, all, Direction::kUp);
   Touched touched;
   RETURN_IF_ERROR(Ascent(session, state, plan, run, touched, report).Run());
   RETURN_IF_ERROR(RunRepeatables(session, state, plan, repeatables, touched, report));

@@ -271,35 +271,5 @@ TEST_F(PreflightTest, RehearsedUndosLookFirstToo) {
   EXPECT_THAT(Downgrade("base"), IsOk());
 }
 
-TEST_F(PreflightTest, NamesWorkOnALargeTableThatBlocksItsWriters) {
-  WriteStep("CREATE INDEX t_n_idx ON core.t_aaaa (n);", "DROP INDEX core.t_n_idx;",
-            "lock_timeout_ms: 2000");
-  db_.Execute(
-      "INSERT INTO core.t_aaaa SELECT gen_random_uuid(), g FROM generate_series(1, 20000)"
-      " AS g; ANALYZE core.t_aaaa");
-
-  ASSERT_OK_AND_ASSIGN(const PlanReport plan,
-                       NewEngine()->PlanFor(context_, Direction::kUp, "head"));
-  ASSERT_EQ(plan.notes.size(), 1U);
-  EXPECT_EQ(plan.notes[0].kind, "forbidden_online");
-  EXPECT_EQ(plan.notes[0].revision, "bbbb");
-  EXPECT_EQ(plan.notes[0].table, "core.t_aaaa");
-  EXPECT_EQ(plan.notes[0].rows, 20'000);
-  ASSERT_OK(Upgrade());
-
-  EXPECT_THAT(sink_.Messages("warning"),
-              Contains(HasSubstr("builds an index: core.t_aaaa has about 20000 rows, under a SHARE "
-                                 "lock")));
-}
-
-TEST_F(PreflightTest, SmallTablesAreNoNews) {
-  WriteStep("CREATE INDEX t_n_idx ON core.t_aaaa (n);", "DROP INDEX core.t_n_idx;",
-            "lock_timeout_ms: 2000");
-
-  ASSERT_OK(Upgrade());
-
-  EXPECT_THAT(sink_.Messages("warning"), IsEmpty());
-}
-
 }  // namespace
 }  // namespace lockstep::migration
