@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/status/error.h"
+#include "common/status/macros.h"
 
 namespace lockstep::pg {
 namespace {
@@ -19,18 +20,35 @@ std::string Quoted(std::string_view value) {
   return quoted + "'";
 }
 
-}  // namespace
+using ConnectionOptions = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 
-absl::StatusOr<ProgramConnection> ForProgram(std::string_view database_url) {
+absl::StatusOr<ConnectionOptions> Parse(std::string_view database_url) {
   char* message = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
-      PQconninfoParse(std::string(database_url).c_str(), &message), &PQconninfoFree);
+  ConnectionOptions options(PQconninfoParse(std::string(database_url).c_str(), &message),
+                            &PQconninfoFree);
   PQfreemem(message);
   // The parser's message may quote the string, and with it the password.
   if (options == nullptr) {
     return InvalidField("database_url", "DATABASE_URL_INVALID",
                         "must be a connection string or URI of libpq");
   }
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> WithDatabase(std::string_view database_url, std::string_view database) {
+  ASSIGN_OR_RETURN(const ConnectionOptions options, Parse(database_url));
+  std::string url = "dbname=" + Quoted(database);
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val == nullptr || std::string_view(option->keyword) == "dbname") continue;
+    url += " " + std::string(option->keyword) + "=" + Quoted(option->val);
+  }
+  return url;
+}
+
+absl::StatusOr<ProgramConnection> ForProgram(std::string_view database_url) {
+  ASSIGN_OR_RETURN(const ConnectionOptions options, Parse(database_url));
   ProgramConnection connection;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     const std::string_view keyword = option->keyword;

@@ -23,4 +23,8 @@ struct ProgramConnection {
 // variable carries (sslpassword).
 absl::StatusOr<ProgramConnection> ForProgram(std::string_view database_url);
 
+// The same connection to another database of the same server. INVALID_ARGUMENT
+// (DATABASE_URL_INVALID).
+absl::StatusOr<std::string> WithDatabase(std::string_view database_url, std::string_view database);
+
 }  // namespace lockstep::pg

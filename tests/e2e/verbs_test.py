@@ -91,6 +91,20 @@ class Serving(unittest.TestCase):
         self.assertRegex(text, r"index.sql:1:1: note L01 index-not-concurrent: .* \(about 1,3\d\d rows\)")
         self.assertIn("L01", [finding["rule"] for finding in document["findings"]])
 
+    def test_drift_tells_what_nobody_told_it(self):
+        self.assertEqual(self.lockstep("drift", check=False).returncode, 0)
+        self.suite.sql("CREATE INDEX stray ON transactions.orders (notes)")
+        for direct in (False, True):
+            done = self.lockstep("drift", "--sql", direct=direct, check=False)
+            self.assertEqual(done.returncode, DRIFT, done.stderr)
+            self.assertEqual(done.stdout.splitlines(), ["usual orders index transactions.stray is not expected",
+                                                        "DROP INDEX CONCURRENTLY transactions.stray;"])
+        self.suite.sql("DROP INDEX transactions.stray")
+        self.assertEqual(self.lockstep("drift", check=False).returncode, 0)
+
+    def test_rehearse_says_when_there_is_nothing(self):
+        self.assertEqual(self.lockstep("rehearse").stdout, "nothing to rehearse\n")
+
     def test_lint_looks_at_what_comes_next(self):
         _, document = self.both("lint")
         self.assertEqual(document, {"findings": [], "statement_count": 0, "unreadable_file_count": 0})

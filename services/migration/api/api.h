@@ -32,6 +32,10 @@ class Api final {
                                                       const v1::PlanRequest& request);
   [[nodiscard]] absl::StatusOr<v1::LintResponse> Lint(const Context& context,
                                                       const v1::LintRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::RehearseResponse> Rehearse(const Context& context,
+                                                              const v1::RehearseRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::DetectDriftResponse> DetectDrift(
+      const Context& context, const v1::DetectDriftRequest& request);
   [[nodiscard]] absl::StatusOr<v1::VerifyResponse> Verify(const Context& context,
                                                           const v1::VerifyRequest& request);
   [[nodiscard]] absl::StatusOr<v1::StampResponse> Stamp(const Context& context,

@@ -65,6 +65,8 @@ class Backend {
   virtual absl::StatusOr<pb::ListHistoryResponse> ListHistory(int limit) = 0;
   virtual absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) = 0;
   virtual absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) = 0;
+  virtual absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) = 0;
+  virtual absl::StatusOr<pb::DetectDriftResponse> DetectDrift() = 0;
   virtual absl::StatusOr<pb::VerifyResponse> Verify() = 0;
   virtual absl::StatusOr<pb::Run> Stamp(const std::string& target) = 0;
   virtual absl::Status Amend(const pb::AmendRequest& request) = 0;

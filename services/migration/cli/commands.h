@@ -37,6 +37,7 @@ void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|release
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddLintCommands(CLI::App& app, Action& action);     // lint
+void AddProofCommands(CLI::App& app, Action& action);    // rehearse drift
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile
 

@@ -73,6 +73,14 @@ class DirectBackend final : public Backend {
   absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
     return api_.Lint(context_, request);
   }
+  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) override {
+    pb::RehearseRequest request;
+    request.set_target(target);
+    return api_.Rehearse(context_, request);
+  }
+  absl::StatusOr<pb::DetectDriftResponse> DetectDrift() override {
+    return api_.DetectDrift(context_, pb::DetectDriftRequest());
+  }
   absl::StatusOr<pb::VerifyResponse> Verify() override {
     return api_.Verify(context_, pb::VerifyRequest());
   }

@@ -95,6 +95,7 @@ int Main(int argc, char** argv) {
   AddGateCommands(app, action);
   AddFleetCommands(app, action);
   AddLintCommands(app, action);
+  AddProofCommands(app, action);
   AddAuthorCommands(app, action);
   AddOrderCommands(app, action);
   try {

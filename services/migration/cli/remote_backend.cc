@@ -52,6 +52,15 @@ class RemoteBackend final : public Backend {
   absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
     return Call(*migration_, &pb::MigrationService::Stub::Lint, request, kSlowCallTimeout);
   }
+  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) override {
+    pb::RehearseRequest request;
+    request.set_target(target);
+    return Call(*migration_, &pb::MigrationService::Stub::Rehearse, request, kSlowCallTimeout);
+  }
+  absl::StatusOr<pb::DetectDriftResponse> DetectDrift() override {
+    return Call(*migration_, &pb::MigrationService::Stub::DetectDrift, pb::DetectDriftRequest(),
+                kSlowCallTimeout);
+  }
   absl::StatusOr<pb::VerifyResponse> Verify() override {
     return Call(*migration_, &pb::MigrationService::Stub::Verify, pb::VerifyRequest(),
                 kSlowCallTimeout);

@@ -133,6 +133,18 @@ grpc::ServerUnaryReactor* MigrationService::Lint(grpc::CallbackServerContext* co
   return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Lint), kSlow);
 }
 
+grpc::ServerUnaryReactor* MigrationService::Rehearse(grpc::CallbackServerContext* context,
+                                                     const v1::RehearseRequest* request,
+                                                     v1::RehearseResponse* response) {
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Rehearse), kSlow);
+}
+
+grpc::ServerUnaryReactor* MigrationService::DetectDrift(grpc::CallbackServerContext* context,
+                                                        const v1::DetectDriftRequest* request,
+                                                        v1::DetectDriftResponse* response) {
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::DetectDrift), kSlow);
+}
+
 grpc::ServerUnaryReactor* MigrationService::Verify(grpc::CallbackServerContext* context,
                                                    const v1::VerifyRequest* request,
                                                    v1::VerifyResponse* response) {

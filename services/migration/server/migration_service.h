@@ -44,6 +44,12 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* Lint(grpc::CallbackServerContext* context,
                                  const v1::LintRequest* request,
                                  v1::LintResponse* response) override;
+  grpc::ServerUnaryReactor* Rehearse(grpc::CallbackServerContext* context,
+                                     const v1::RehearseRequest* request,
+                                     v1::RehearseResponse* response) override;
+  grpc::ServerUnaryReactor* DetectDrift(grpc::CallbackServerContext* context,
+                                        const v1::DetectDriftRequest* request,
+                                        v1::DetectDriftResponse* response) override;
   grpc::ServerUnaryReactor* Verify(grpc::CallbackServerContext* context,
                                    const v1::VerifyRequest* request,
                                    v1::VerifyResponse* response) override;

@@ -26,6 +26,8 @@
 #include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/freeze.h"
 #include "services/migration/engine/run/gate.h"
+#include "services/migration/engine/run/scratch/drift.h"
+#include "services/migration/engine/run/scratch/rehearse.h"
 
 namespace lockstep::migration {
 
@@ -119,6 +121,13 @@ class Engine {
   [[nodiscard]] absl::StatusOr<LintReport> LintScripts(const Context& context,
                                                        const std::vector<Script>& scripts,
                                                        PlainFiles plain_files) const;
+  // Takes the revisions that an upgrade to `target` would apply up, down and up again on a scratch
+  // database, and records what came of it (scratch/rehearse.h). The live database is only read.
+  [[nodiscard]] absl::StatusOr<RehearsalReport> Rehearse(const Context& context,
+                                                         std::string_view target,
+                                                         const RehearsalProgress& progress);
+  // Compares the live catalog with what the applied revisions should have made (scratch/drift.h).
+  [[nodiscard]] absl::StatusOr<DriftReport> DetectDrift(const Context& context) const;
   // Newest first; at most `limit`.
   [[nodiscard]] absl::StatusOr<std::vector<BackfillInfo>> ListBackfills(const Context& context,
                                                                         int limit) const;

@@ -22,5 +22,7 @@ std::string_view LedgerBackups();
 std::string_view LedgerRepeatables();
 // Version 11: several plain steps in one transaction.
 std::string_view LedgerPlainSteps();
+// Version 12: rehearsals, and what a state should look like.
+std::string_view LedgerProofs();
 
 }  // namespace lockstep::migration

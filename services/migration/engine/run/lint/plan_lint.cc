@@ -11,6 +11,7 @@
 #include "common/status/macros.h"
 #include "services/migration/engine/lint/rule_page.h"
 #include "services/migration/engine/run/lint/schema_catalog.h"
+#include "services/migration/engine/run/scratch/proof_ledger.h"
 
 namespace lockstep::migration {
 namespace {
@@ -51,7 +52,11 @@ absl::StatusOr<LintReport> LintSteps(pg::Connection& connection,
                                      const std::vector<ComingStep>& steps, Direction direction) {
   if (steps.empty()) return LintReport();
   ASSIGN_OR_RETURN(SchemaModel model, LoadSchemaModel(connection));
-  return Lint(UnitsOfSteps(steps, direction), OptionsOfPlan(), model);
+  LintOptions options = OptionsOfPlan();
+  if (direction == Direction::kUp) {
+    ASSIGN_OR_RETURN(options.rehearsed, RehearsedChecksums(connection));
+  }
+  return Lint(UnitsOfSteps(steps, direction), options, model);
 }
 
 absl::StatusOr<std::vector<LintFinding>> FindForbidden(pg::Connection& connection,

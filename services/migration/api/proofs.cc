@@ -1,0 +1,98 @@
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/migration/api/api.h"
+#include "services/migration/api/convert.h"
+
+namespace lockstep::migration {
+namespace {
+
+v1::DriftSeverity ToProto(DriftSeverity severity) {
+  if (severity == DriftSeverity::kSevere) return v1::DRIFT_SEVERITY_SEVERE;
+  return severity == DriftSeverity::kUsual ? v1::DRIFT_SEVERITY_USUAL : v1::DRIFT_SEVERITY_MILD;
+}
+
+std::string_view NameOf(CatalogDifference::What what) {
+  if (what == CatalogDifference::What::kMissing) return "missing";
+  return what == CatalogDifference::What::kUnexpected ? "unexpected" : "changed";
+}
+
+v1::CatalogDifference ToProto(const CatalogDifference& difference) {
+  v1::CatalogDifference message;
+  message.set_kind(difference.kind);
+  message.set_name(difference.name);
+  message.set_owner(difference.owner);
+  message.set_what(std::string(NameOf(difference.what)));
+  message.set_fact(difference.fact);
+  message.set_expected(difference.expected);
+  message.set_actual(difference.actual);
+  message.set_severity(ToProto(difference.severity));
+  message.set_text(difference.text());
+  return message;
+}
+
+google::protobuf::Duration DurationOf(absl::Duration duration) {
+  const std::int64_t nanos = absl::ToInt64Nanoseconds(duration);
+  google::protobuf::Duration message;
+  message.set_seconds(nanos / 1'000'000'000);
+  message.set_nanos(static_cast<std::int32_t>(nanos % 1'000'000'000));
+  return message;
+}
+
+v1::RehearsedRevision ToProto(const RehearsedRevision& rehearsed) {
+  v1::RehearsedRevision message;
+  message.set_revision(rehearsed.revision);
+  message.set_service(rehearsed.service);
+  message.set_title(rehearsed.title);
+  message.set_verdict(std::string(ToText(rehearsed.verdict)));
+  message.set_failure(rehearsed.failure);
+  for (const auto* differences : {&rehearsed.differences, &rehearsed.again}) {
+    for (const CatalogDifference& difference : *differences) {
+      *message.add_differences() = ToProto(difference);
+    }
+  }
+  for (const std::string& loss : rehearsed.losses) message.add_losses(loss);
+  *message.mutable_up_duration() = DurationOf(rehearsed.up);
+  *message.mutable_down_duration() = DurationOf(rehearsed.down);
+  return message;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::RehearseResponse> Api::Rehearse(const Context& context,
+                                                   const v1::RehearseRequest& request) {
+  const std::string target = request.target().empty() ? "head" : request.target();
+  const absl::StatusOr<RehearsalReport> report =
+      engine_.Rehearse(context, target, [](std::string_view) {});
+  if (!report.ok()) return AtField(report.status(), "target");
+  v1::RehearseResponse response;
+  for (const RehearsedRevision& rehearsed : report->revisions) {
+    *response.add_revisions() = ToProto(rehearsed);
+  }
+  response.set_sampled_row_count(report->sample.rows);
+  for (const std::string& table : report->sample.cut) response.add_cut_tables(table);
+  response.set_sample_problem(report->sample_problem);
+  return response;
+}
+
+absl::StatusOr<v1::DetectDriftResponse> Api::DetectDrift(const Context& context,
+                                                         const v1::DetectDriftRequest&) {
+  const absl::StatusOr<DriftReport> report = engine_.DetectDrift(context);
+  if (!report.ok()) return report.status();
+  v1::DetectDriftResponse response;
+  for (std::size_t i = 0; i < report->differences.size(); ++i) {
+    v1::CatalogDifference message = ToProto(report->differences[i]);
+    message.set_repair_sql(report->repairs[i]);
+    *response.add_differences() = std::move(message);
+  }
+  response.set_expected_fingerprint(report->expected_fingerprint);
+  response.set_actual_fingerprint(report->actual_fingerprint);
+  response.set_object_count(report->objects);
+  return response;
+}
+
+}  // namespace lockstep::migration

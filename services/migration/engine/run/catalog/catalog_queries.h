@@ -1,0 +1,12 @@
+// The queries behind catalog_image.h; each returns kind, name and facts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace lockstep::migration {
+
+// $1: names of schemas. `server_version`: major.
+std::vector<std::string> CatalogQueries(int server_version, bool with_sequence_values);
+
+}  // namespace lockstep::migration

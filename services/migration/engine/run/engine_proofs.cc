@@ -1,0 +1,29 @@
+// What is proven on scratch databases.
+#include "common/status/macros.h"
+#include "services/migration/engine/run/engine.h"
+#include "services/migration/engine/run/lease.h"
+#include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/scratch/proof_ledger.h"
+#include "services/migration/engine/run/session.h"
+
+namespace lockstep::migration {
+
+absl::StatusOr<RehearsalReport> Engine::Rehearse(const Context& context, std::string_view target,
+                                                 const RehearsalProgress& progress) {
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*connection, graph_));
+  ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, state, target));
+  if (plan.empty()) return RehearsalReport();
+  ASSIGN_OR_RETURN(RehearsalReport report,
+                   RehearsePlan(context, options_, graph_, state, plan, progress));
+  RETURN_IF_ERROR(RecordRehearsal(*connection, ActorOf(options_), report));
+  return report;
+}
+
+absl::StatusOr<DriftReport> Engine::DetectDrift(const Context& context) const {
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
+  ASSIGN_OR_RETURN(const AppliedState state, LoadState(*connection, graph_));
+  return FindDrift(context, options_, graph_, state);
+}
+
+}  // namespace lockstep::migration
