@@ -115,15 +115,19 @@ class Scenario:
             took = time.monotonic() - started
             if again.returncode != 0:
                 return f"did not recover: {again.stderr}"
-            return self._differs(suite) or (f"took {took:.1f} s to recover" if took > LEASE_TTL + RECOVERY else None)
+            if took > LEASE_TTL + RECOVERY:
+                return f"took {took:.1f} s to recover"
+            return self._differs(suite) or self._refuses(suite)
 
     def _differs(self, suite):
         for what, value in self.state(suite).items():
             if value != self.expected[what]:
                 return f"other {what} than the run that was left alone:\n{value}\ninstead of\n{self.expected[what]}"
         leftovers = suite.sql(LEFTOVERS)
-        if leftovers:
-            return f"left over: {leftovers}"
+        return f"left over: {leftovers}" if leftovers else None
+
+    def _refuses(self, suite):
+        """Writes and reads, so it comes after the last look at the data."""
         used = psql(suite.url(self.user), self.use, check=False)
         return f"cannot be used: {used.stderr}" if used.returncode != 0 else None
 
