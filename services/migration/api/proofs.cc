@@ -75,6 +75,7 @@ absl::StatusOr<v1::RehearseResponse> Api::Rehearse(const Context& context,
   }
   response.set_sampled_row_count(report->sample.rows);
   for (const std::string& table : report->sample.cut) response.add_cut_tables(table);
+  for (const std::string& table : report->sample.skipped) response.add_skipped_tables(table);
   response.set_sample_problem(report->sample_problem);
   return response;
 }

@@ -66,6 +66,10 @@ int Rehearse(const Session& session, const Output& output, const std::string& ta
     output.Progress("with " + std::to_string(response->sampled_row_count()) +
                     " rows of the live database");
   }
+  for (const std::string& table : response->cut_tables()) {
+    output.Progress("only a part of " + table);
+  }
+  for (const std::string& table : response->skipped_tables()) output.Progress("without " + table);
   return is_bad ? static_cast<int>(migration::ExitClass::kFailed) : 0;
 }
 

@@ -199,8 +199,7 @@ TEST_F(RehearseTest, DoesNotTouchTheWholeServer) {
                 {{"01_role.up.sql", "CREATE ROLE rehearsed_role;"},
                  {"01_role.down.sql", "DROP ROLE rehearsed_role;"},
                  kHolds});
-  EXPECT_THAT(Rehearse(),
-              StatusIs(absl::StatusCode::kFailedPrecondition, Reason("REHEARSAL_HELD")));
+  EXPECT_THAT(Rehearse(), StatusIs(absl::StatusCode::kFailedPrecondition, Reason("SCRATCH_HELD")));
 }
 
 }  // namespace

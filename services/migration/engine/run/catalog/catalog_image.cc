@@ -22,7 +22,7 @@ using Key = std::pair<std::string, std::string>;
 constexpr char kBegin[] =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = '';"
     // What is printed of a view waits for whoever holds its tables closed.
-    " SET LOCAL lock_timeout = '10s';"
+    " SET LOCAL lock_timeout = '500ms';"
     " SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = "
     "'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
 
@@ -104,9 +104,10 @@ DriftSeverity SeverityOfFact(std::string_view fact) {
 }
 
 DriftSeverity SeverityOfObject(std::string_view kind) {
-  if (IsIn(kind, {"statistics", "default privileges"})) return DriftSeverity::kMild;
-  return IsIn(kind, {"index", "sequence", "extension", "collation"}) ? DriftSeverity::kUsual
-                                                                     : DriftSeverity::kSevere;
+  if (kind == "statistics") return DriftSeverity::kMild;
+  return IsIn(kind, {"index", "sequence", "extension", "collation", "default privileges"})
+             ? DriftSeverity::kUsual
+             : DriftSeverity::kSevere;
 }
 
 // Compares two images of one server.

@@ -9,7 +9,7 @@ namespace {
 // %3 = owner. Names of roles, sorted.
 std::string Acl(std::string_view list, std::string_view kind, std::string_view owner) {
   std::string sql =
-      "(SELECT jsonb_agg(g ORDER BY g) FROM (SELECT"
+      "(SELECT jsonb_agg(g ORDER BY g COLLATE \"C\") FROM (SELECT"
       " CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END || ' '"
       " || a.privilege_type || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS g"
       " FROM aclexplode(coalesce(";
@@ -73,7 +73,7 @@ std::string Columns() {
     'compression', nullif(a.attcompression, ''),
     'statistics', nullif(coalesce(a.attstattarget, -1)::int, -1),
     'options', (SELECT jsonb_agg(o ORDER BY o) FROM unnest(a.attoptions) AS o),
-    'grants', (SELECT jsonb_agg(g ORDER BY g) FROM (
+    'grants', (SELECT jsonb_agg(g ORDER BY g COLLATE "C") FROM (
         SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || ' ' || x.privilege_type AS g
           FROM aclexplode(a.attacl) AS x) AS granted),
     'position', rank() OVER (PARTITION BY c.oid ORDER BY a.attnum)))::text AS facts
@@ -203,7 +203,13 @@ std::string Sequences(bool with_values) {
     'owned by', (SELECT d.refobjid::regclass::text || '.' || a.attname FROM pg_depend AS d
                    JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')))sql" +
-         std::string(with_values ? ", 'value', pg_sequence_last_value(c.oid)" : "") +
+         // Of a column's own sequence whoever inserts moves it on.
+         std::string(
+             with_values
+                 ? ", 'value', CASE WHEN NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid ="
+                   " 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))"
+                   " THEN pg_sequence_last_value(c.oid) END"
+                 : "") +
          R"sql())::text AS facts
   FROM pg_sequence AS s
   JOIN pg_class AS c ON c.oid = s.seqrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace

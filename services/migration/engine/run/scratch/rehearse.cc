@@ -38,6 +38,16 @@ std::int64_t ValuesOf(const CatalogImage& image, const std::string& table,
   return space == std::string::npos ? 0 : std::stoll(text.substr(space + 1));
 }
 
+bool IsValueOfRows(const CatalogDifference& difference) {
+  return difference.kind == "rows" && difference.fact.starts_with("values of ");
+}
+
+// Nothing but the order of columns, which ADD COLUMN cannot choose.
+bool IsOnlyOrder(const std::vector<CatalogDifference>& differences) {
+  return std::all_of(differences.begin(), differences.end(),
+                     [](const auto& difference) { return difference.fact == "position"; });
+}
+
 // What `after` has not any more of `before`, with what it held.
 std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage& after) {
   std::vector<std::string> losses;
@@ -50,6 +60,8 @@ std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage
       losses.push_back(absl::StrCat("column ", name, ", ",
                                     ValuesOf(before, name.substr(0, dot), name.substr(dot + 1)),
                                     " values"));
+    } else if (IsValueOfRows(difference)) {
+      losses.push_back(absl::StrCat(difference.fact, " in ", name, " are others"));
     } else if (difference.kind == "rows" && difference.fact == "count") {
       losses.push_back(absl::StrCat("rows of ", name, ": ", difference.expected, " before, ",
                                     difference.actual, " after"));
@@ -58,18 +70,15 @@ std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage
   return losses;
 }
 
-bool IsValueOfRows(const CatalogDifference& difference) {
-  return difference.kind == "rows" && difference.fact.starts_with("values of ");
-}
-
 // One revision after the other on one scratch database.
 class Rehearsal {
  public:
   Rehearsal(const Context& context, const ScratchDatabase& scratch, const Graph& graph,
-            CatalogImage before)
+            CatalogImage before, bool verifies)
       : context_(context),
         scratch_(scratch),
         engine_(scratch.options(), graph.definitions()),
+        verifies_(verifies),
         before_(std::move(before)) {}
 
   absl::StatusOr<RehearsedRevision> Next(const Revision& revision);
@@ -84,6 +93,9 @@ class Rehearsal {
   const Context& context_;
   const ScratchDatabase& scratch_;
   Engine engine_;
+  // What must hold of all rows need not hold of a part of them.
+  const bool verifies_;
+  const absl::Time began_ = absl::Now();
   CatalogImage before_;
 };
 
@@ -92,6 +104,8 @@ absl::StatusOr<CatalogImage> Rehearsal::Look() const {
   ASSIGN_OR_RETURN(CatalogImage image,
                    ReadCatalogImage(*connection, {.with_sequence_values = true}));
   RETURN_IF_ERROR(AddRows(*connection, image));
+  image.built_from = began_;
+  image.built_until = absl::Now();
   return image;
 }
 
@@ -100,6 +114,7 @@ absl::Status Rehearsal::Up(const Revision& revision, absl::Duration& took) {
   RunOptions run;
   // There are no builds here that a gate could wait for.
   run.force_gate = "rehearsal";
+  run.verify = verifies_;
   const absl::Time began = absl::Now();
   RETURN_IF_ERROR(
       engine_.Upgrade(context_, revision.service + "@" + revision.id, run, sink).status());
@@ -110,12 +125,20 @@ absl::Status Rehearsal::Up(const Revision& revision, absl::Duration& took) {
 absl::Status Rehearsal::Down(const Revision& revision, absl::Duration& took) {
   NullEventSink sink;
   RunOptions run;
+  run.verify = verifies_;
   const std::string target = revision.service + "@-1";
+  ASSIGN_OR_RETURN(const PlanReport plan, engine_.PlanFor(context_, Direction::kDown, target));
+  const std::vector<PlanItem>& items = plan.plan.items;
+  if (items.size() != 1 || engine_.graph().at(items[0].position).id != revision.id) {
+    return Error(absl::StatusCode::kFailedPrecondition, "REHEARSAL_BRANCHES",
+                 absl::StrCat(revision.service,
+                              " has branches here, and going one step back takes "
+                              "away another revision; rehearse them one after the other"));
+  }
   const absl::Time began = absl::Now();
   absl::Status status = engine_.Downgrade(context_, target, run, sink).status();
   if (ReasonOf(status) == "GUARD_REFUSED") {
-    // As somebody would who has to go back: what would be lost is kept, and comes back on the way
-    // up.
+    // As somebody would who has to go back.
     run.archive = true;
     status = engine_.Downgrade(context_, target, run, sink).status();
   }
@@ -141,7 +164,7 @@ absl::Status Rehearsal::Judge(const Revision& revision, RehearsedRevision& rehea
   rehearsed.differences = CompareImages(before_, down);
   absl::Duration again;
   const absl::Status up_again = Up(revision, again);
-  if (!up_again.ok() && !IsOnlyMild(rehearsed.differences)) {
+  if (!up_again.ok() && !IsOnlyOrder(rehearsed.differences)) {
     // It meets what the undo left behind.
     rehearsed.verdict = RehearsalVerdict::kDishonest;
     rehearsed.failure = absl::StrCat("and up again: ", MessageOf(up_again));
@@ -151,16 +174,16 @@ absl::Status Rehearsal::Judge(const Revision& revision, RehearsedRevision& rehea
   ASSIGN_OR_RETURN(CatalogImage second, Look());
   rehearsed.again = CompareImages(up, second);
   // From the same rows the same way up: what differs then, it makes up anew each time.
-  if (IsOnlyMild(rehearsed.differences)) std::erase_if(rehearsed.again, IsValueOfRows);
+  if (IsOnlyOrder(rehearsed.differences)) std::erase_if(rehearsed.again, IsValueOfRows);
   before_ = std::move(second);
-  if (IsOnlyMild(rehearsed.differences) && IsOnlyMild(rehearsed.again)) {
+  if (IsOnlyOrder(rehearsed.differences) && IsOnlyOrder(rehearsed.again)) {
     rehearsed.verdict = RehearsalVerdict::kReversible;
     rehearsed.losses.clear();
     return absl::OkStatus();
   }
   // What it declares is that values do not come back; the shape has to.
   const auto is_rows = [](const CatalogDifference& difference) {
-    return difference.kind == "rows" || difference.severity == DriftSeverity::kMild;
+    return difference.kind == "rows" || difference.fact == "position";
   };
   const bool is_only_rows =
       std::all_of(rehearsed.differences.begin(), rehearsed.differences.end(), is_rows) &&
@@ -187,13 +210,6 @@ absl::StatusOr<RehearsedRevision> Rehearsal::Next(const Revision& revision) {
   return rehearsed;
 }
 
-absl::Status Held(const std::vector<std::string>& steps) {
-  return Error(absl::StatusCode::kFailedPrecondition, "REHEARSAL_HELD",
-               absl::StrCat("these steps reach beyond one database and are not rehearsed: ",
-                            absl::StrJoin(steps, "; "),
-                            ". Run them by hand where they belong, then rehearse the rest"));
-}
-
 }  // namespace
 
 std::string_view ToText(RehearsalVerdict verdict) {
@@ -216,8 +232,9 @@ absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const Engin
                                              const Graph& graph, const AppliedState& state,
                                              const Plan& plan, const RehearsalProgress& progress) {
   RehearsalReport report;
-  report.held = GlobalSteps(graph, plan);
-  if (!report.held.empty()) return Held(report.held);
+  std::vector<const Revision*> revisions;
+  for (const PlanItem& item : plan.items) revisions.push_back(&graph.at(item.position));
+  RETURN_IF_ERROR(MayRunOnScratch(revisions));
   progress("making a scratch database");
   ASSIGN_OR_RETURN(const auto scratch, ScratchDatabase::Create(context, live));
   progress("bringing it to where the live database is");
@@ -228,7 +245,7 @@ absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const Engin
   if (!live.admin_url.empty()) reading.database_url = live.admin_url;
   ASSIGN_OR_RETURN(const auto source, OpenSession(reading, kReaderPurpose));
   progress("copying a sample of the rows");
-  absl::StatusOr<Sample> sample = CopySample(*source, *connection);
+  absl::StatusOr<Sample> sample = CopySample(context, *source, *connection);
   if (sample.ok()) {
     report.sample = *std::move(sample);
   } else if (ReasonOf(sample.status()) == "SAMPLE_NOT_PERMITTED") {
@@ -239,11 +256,15 @@ absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const Engin
   ASSIGN_OR_RETURN(CatalogImage before,
                    ReadCatalogImage(*connection, {.with_sequence_values = true}));
   RETURN_IF_ERROR(AddRows(*connection, before));
-  Rehearsal rehearsal(context, *scratch, graph, std::move(before));
+  const bool is_whole = report.sample.cut.empty() && report.sample.skipped.empty();
+  Rehearsal rehearsal(context, *scratch, graph, std::move(before), is_whole);
   for (const PlanItem& item : plan.items) {
     const Revision& revision = graph.at(item.position);
     progress(absl::StrCat("rehearsing ", revision.id, " (", revision.title, ")"));
     ASSIGN_OR_RETURN(RehearsedRevision rehearsed, rehearsal.Next(revision));
+    if (!rehearsed.failure.empty() && !is_whole) {
+      rehearsed.failure += " (only a part of the rows was there, which may be why)";
+    }
     report.revisions.push_back(std::move(rehearsed));
     // What comes after it would start from a state that nobody knows.
     if (!report.revisions.back().failure.empty()) break;

@@ -47,17 +47,15 @@ struct RehearsedRevision {
 struct RehearsalReport {
   std::vector<RehearsedRevision> revisions;  // in the order in which they would run
   Sample sample;
-  std::string sample_problem;     // why there are no rows; "" = there are
-  std::vector<std::string> held;  // steps that reach beyond one database: for a person
-  int server_version = 0;         // major
+  std::string sample_problem;  // why there are no rows; "" = there are
+  int server_version = 0;      // major
 };
 
 // Told before each revision.
 using RehearsalProgress = std::function<void(std::string_view message)>;
 
-// Rehearses the revisions of `plan`, an upgrade from `state`, in order. `live` is only read.
-// SCRATCH_NOT_PERMITTED; FAILED_PRECONDITION (REHEARSAL_HELD) when a step reaches beyond one
-// database.
+// Rehearses the revisions of `plan`, an upgrade from `state`, in order. `live` is only read. Errors
+// of ScratchDatabase (scratch_database.h).
 absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const EngineOptions& live,
                                              const Graph& graph, const AppliedState& state,
                                              const Plan& plan, const RehearsalProgress& progress);

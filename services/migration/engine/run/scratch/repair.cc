@@ -10,6 +10,7 @@
 #include "common/pg/connection.h"
 #include "services/migration/engine/parse_tree.h"
 #include "services/migration/engine/run/scratch/drift.h"
+#include "services/migration/engine/tokens.h"
 
 namespace lockstep::migration {
 namespace {
@@ -72,30 +73,84 @@ std::set<std::string> GrantsIn(const std::string& text) {
   return grants;
 }
 
-std::string RepairGrants(const CatalogDifference& difference) {
-  std::string on = Named(difference);
-  if (on.empty() || difference.kind == "column") return "";
-  if (IsIn(difference.kind, {"view", "materialized view", "foreign table"})) {
-    on = "TABLE " + Sql(difference.name);
+// "orders_app SELECT WITH GRANT OPTION"; a role's name may have quotes and blanks.
+struct Grant {
+  std::string role;
+  std::string privilege;
+  bool has_option = false;
+};
+
+Grant ParseGrant(const std::string& text) {
+  constexpr std::string_view kOption = " WITH GRANT OPTION";
+  const std::size_t end = text.starts_with('"') ? text.find("\" ", 1) + 1 : text.find(' ');
+  Grant grant{text.substr(0, end), text.substr(end + 1), false};
+  if (grant.privilege.ends_with(kOption)) {
+    grant.has_option = true;
+    grant.privilege.resize(grant.privilege.size() - kOption.size());
   }
+  return grant;
+}
+
+// How GRANT names the object; "" = it cannot be granted on as a whole.
+std::string Grantable(const CatalogDifference& difference) {
+  if (difference.kind == "column") return "";
+  if (IsIn(difference.kind, {"view", "materialized view", "foreign table"})) {
+    return "TABLE " + Sql(difference.name);
+  }
+  return Named(difference);
+}
+
+// What is too much goes first, so that a grant with another option is not taken back again.
+std::string RepairGrants(const CatalogDifference& difference) {
+  const std::string on = Grantable(difference);
+  if (on.empty()) return "";
   const std::set<std::string> expected = GrantsIn(difference.expected);
   const std::set<std::string> actual = GrantsIn(difference.actual);
-  std::string sql;
-  const auto add = [&](const std::string& grant, bool gives) {
-    const std::size_t space = grant.find(' ');
-    std::string privilege = grant.substr(space + 1);
-    const std::size_t option = privilege.find(" WITH GRANT OPTION");
-    const bool with_option = option != std::string::npos;
-    if (with_option) privilege.resize(option);
-    absl::StrAppend(&sql, sql.empty() ? "" : "\n", gives ? "GRANT " : "REVOKE ", privilege, " ON ",
-                    on, gives ? " TO " : " FROM ", grant.substr(0, space),
-                    gives && with_option ? " WITH GRANT OPTION" : "", ";");
-  };
-  for (const std::string& grant : expected) {
-    if (!actual.contains(grant)) add(grant, true);
+  std::string revokes;
+  std::string grants;
+  for (const std::string& text : actual) {
+    if (expected.contains(text)) continue;
+    const Grant grant = ParseGrant(text);
+    const bool keeps = expected.contains(grant.role + " " + grant.privilege);
+    absl::StrAppend(&revokes, "REVOKE ", keeps ? "GRANT OPTION FOR " : "", grant.privilege, " ON ",
+                    on, " FROM ", grant.role, ";\n");
   }
-  for (const std::string& grant : actual) {
-    if (!expected.contains(grant)) add(grant, false);
+  for (const std::string& text : expected) {
+    if (actual.contains(text)) continue;
+    const Grant grant = ParseGrant(text);
+    // The grant itself is there where only its option was too much.
+    if (!grant.has_option && actual.contains(text + " WITH GRANT OPTION")) continue;
+    absl::StrAppend(&grants, "GRANT ", grant.privilege, " ON ", on, " TO ", grant.role,
+                    grant.has_option ? " WITH GRANT OPTION" : "", ";\n");
+  }
+  std::string sql = revokes + grants;
+  if (!sql.empty()) sql.pop_back();
+  return sql;
+}
+
+// " WITH (security_barrier=true)" of a view.
+std::string OptionsOf(const nlohmann::json& facts) {
+  std::string list;
+  for (const nlohmann::json& option : facts.value("options", nlohmann::json::array())) {
+    absl::StrAppend(&list, list.empty() ? "" : ", ", option.get<std::string>());
+  }
+  return list.empty() ? "" : " WITH (" + list + ")";
+}
+
+// Owner and grants of what is made again; nobody may more than before.
+std::string RightsOf(const CatalogDifference& difference, const nlohmann::json& facts) {
+  const std::string named = Named(difference);
+  const std::string on = Grantable(difference);
+  const std::string owner = facts.value("owner", std::string());
+  std::string sql = absl::StrCat("\nALTER ", named, " OWNER TO ", owner, ";");
+  if (IsIn(difference.kind, {"function", "procedure"})) {
+    absl::StrAppend(&sql, "\nREVOKE ALL ON ", on, " FROM PUBLIC;");
+  }
+  for (const nlohmann::json& text : facts.value("grants", nlohmann::json::array())) {
+    const Grant grant = ParseGrant(text.get<std::string>());
+    if (grant.role == owner) continue;
+    absl::StrAppend(&sql, "\nGRANT ", grant.privilege, " ON ", on, " TO ", grant.role,
+                    grant.has_option ? " WITH GRANT OPTION" : "", ";");
   }
   return sql;
 }
@@ -115,7 +170,7 @@ std::string RepairColumn(const CatalogDifference& difference) {
   return "";
 }
 
-std::string RepairChanged(const CatalogDifference& difference) {
+std::string RepairChanged(const CatalogDifference& difference, const nlohmann::json& facts) {
   const std::string& kind = difference.kind;
   const std::string& fact = difference.fact;
   const std::string named = Named(difference);
@@ -129,7 +184,8 @@ std::string RepairChanged(const CatalogDifference& difference) {
   }
   if (kind == "column") return RepairColumn(difference);
   if (kind == "view" && fact == "definition") {
-    return "CREATE OR REPLACE VIEW " + Sql(difference.name) + " AS\n" + difference.expected;
+    return "CREATE OR REPLACE VIEW " + Sql(difference.name) + OptionsOf(facts) + " AS\n" +
+           difference.expected;
   }
   if (IsIn(kind, {"function", "procedure"}) && fact == "definition") {
     return difference.expected + ";";
@@ -143,8 +199,11 @@ std::string RepairChanged(const CatalogDifference& difference) {
   }
   if (kind == "trigger" && fact == "enabled") {
     return "ALTER TABLE " + Parent(difference.name) +
-           (difference.expected == "D" ? " DISABLE" : " ENABLE") + " TRIGGER " +
-           Last(difference.name) + ";";
+           (difference.expected == "D"   ? " DISABLE"
+            : difference.expected == "A" ? " ENABLE ALWAYS"
+            : difference.expected == "R" ? " ENABLE REPLICA"
+                                         : " ENABLE") +
+           " TRIGGER " + Last(difference.name) + ";";
   }
   return "";
 }
@@ -161,7 +220,10 @@ std::string RepairMissing(const CatalogDifference& difference, const nlohmann::j
         schema + table + difference.name.substr(difference.name.rfind('.'));
     if (expected.objects.contains({"constraint", constraint})) return "";
     const std::size_t at = definition.find("INDEX ");
-    if (at == std::string::npos) return "";
+    // Of a partitioned table it is built part by part (docs/running-migrations.md).
+    const bool is_parted =
+        definition.find(" ON ONLY ") != std::string::npos || facts.contains("attached to");
+    if (at == std::string::npos || is_parted) return "";
     return definition.substr(0, at + 6) + "CONCURRENTLY " + definition.substr(at + 6) + ";";
   }
   if (kind == "constraint") {
@@ -177,9 +239,13 @@ std::string RepairMissing(const CatalogDifference& difference, const nlohmann::j
     return sql;
   }
   if (kind == "view") {
-    return "CREATE VIEW " + Sql(difference.name) + " AS\n" + definition;
+    return "CREATE VIEW " + Sql(difference.name) + OptionsOf(facts) + " AS\n" + definition +
+           RightsOf(difference, facts);
   }
-  if (IsIn(kind, {"function", "procedure", "trigger", "rule", "statistics"})) {
+  if (IsIn(kind, {"function", "procedure"})) {
+    return definition + ";" + RightsOf(difference, facts);
+  }
+  if (IsIn(kind, {"trigger", "rule", "statistics"})) {
     return definition.empty() || definition.ends_with(";") ? definition : definition + ";";
   }
   return "";
@@ -207,7 +273,7 @@ std::string RepairSql(const CatalogDifference& difference, const CatalogImage& e
   if (found == expected.objects.end()) return "";
   const nlohmann::json facts = nlohmann::json::parse(found->second, nullptr, false);
   return difference.what == What::kMissing ? RepairMissing(difference, facts, expected)
-                                           : RepairChanged(difference);
+                                           : RepairChanged(difference, facts);
 }
 
 }  // namespace lockstep::migration

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,9 +11,13 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/failure.h"
 
 namespace lockstep::migration {
 namespace {
+
+// What one table may take on its way.
+constexpr std::int64_t kTableBytes = 64 << 20;
 
 // Tables that hold rows themselves, with the columns that can be written.
 constexpr char kTables[] = R"sql(
@@ -35,9 +38,21 @@ constexpr char kReadOnly[] =
     " SET LOCAL lock_timeout = '200ms'; SET LOCAL timezone = 'UTC'; SET LOCAL extra_float_digits = "
     "3; SET LOCAL row_security = off";
 
+// How many bytes a row has, about; values that are kept apart count.
+constexpr char kWidth[] =
+    "SELECT coalesce(max((c.relpages + coalesce(t.relpages, 0)) * 8192.0"
+    "                    / nullif(greatest(c.reltuples, 0), 0)), 100)::bigint AS bytes"
+    "  FROM pg_class AS c LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid"
+    " WHERE c.oid = to_regclass($1)";
+
 struct Table {
   std::string name;                  // as SQL
   std::vector<std::string> columns;  // as SQL
+};
+
+struct Rows {
+  std::string json;
+  std::int64_t limit = kSampleRows;
 };
 
 std::string OwnedSchemas() {
@@ -67,20 +82,27 @@ absl::StatusOr<std::vector<Table>> ListTables(pg::Connection& connection) {
   return tables;
 }
 
-// nullopt: it could not be read without waiting.
-absl::StatusOr<std::optional<std::string>> ReadRows(pg::Connection& live, const Table& table) {
-  RETURN_IF_ERROR(live.Script("SAVEPOINT table_sample").status());
-  const absl::StatusOr<pg::Result> rows =
+absl::StatusOr<Rows> ReadInTransaction(pg::Connection& live, const Table& table) {
+  ASSIGN_OR_RETURN(const pg::Result width, live.Query(kWidth, table.name));
+  Rows rows;
+  const std::int64_t bytes = std::max<std::int64_t>(1, width[0].Get<std::int64_t>("bytes"));
+  rows.limit = std::clamp<std::int64_t>(kTableBytes / bytes, 1, kSampleRows);
+  ASSIGN_OR_RETURN(
+      const pg::Result read,
       live.Query(absl::StrCat("SELECT coalesce(json_agg(s), '[]')::text AS rows FROM (SELECT ",
                               absl::StrJoin(table.columns, ", "), " FROM ONLY ", table.name,
-                              " LIMIT ", kSampleRows, ") AS s"));
-  if (rows.ok()) {
-    RETURN_IF_ERROR(live.Script("RELEASE SAVEPOINT table_sample").status());
-    return std::optional<std::string>((*rows)[0].Text("rows"));
-  }
-  if (pg::SqlStateOf(rows.status()) != "55P03") return rows.status();
-  RETURN_IF_ERROR(live.Script("ROLLBACK TO SAVEPOINT table_sample").status());
-  return std::optional<std::string>();
+                              " LIMIT ", rows.limit, ") AS s")));
+  rows.json = read[0].Text("rows");
+  return rows;
+}
+
+// In a transaction of its own: what it holds of the live database ends with the table.
+absl::StatusOr<Rows> ReadRows(pg::Connection& live, const Table& table) {
+  RETURN_IF_ERROR(live.Script(kReadOnly).status());
+  absl::StatusOr<Rows> rows = ReadInTransaction(live, table);
+  const absl::Status ended = live.Script("ROLLBACK").status();
+  if (rows.ok() && !ended.ok()) return ended;
+  return rows;
 }
 
 absl::StatusOr<std::int64_t> WriteRows(pg::Connection& scratch, const Table& table,
@@ -106,49 +128,58 @@ absl::Status SwitchChecksOff(pg::Connection& scratch) {
 absl::Status CopySequences(pg::Connection& live, pg::Connection& scratch) {
   ASSIGN_OR_RETURN(const pg::Result sequences, live.Query(kSequences, OwnedSchemas()));
   for (const pg::Row row : sequences) {
-    RETURN_IF_ERROR(scratch
-                        .Query("SELECT setval($1::regclass, $2)", std::string(row.Text("name")),
-                               row.Get<std::int64_t>("value"))
-                        .status());
+    RETURN_IF_ERROR(
+        scratch
+            .Query("SELECT setval(to_regclass($1), $2) WHERE to_regclass($1) IS NOT NULL",
+                   std::string(row.Text("name")), row.Get<std::int64_t>("value"))
+            .status());
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Sample> CopyTables(pg::Connection& live, pg::Connection& scratch) {
-  ASSIGN_OR_RETURN(const std::vector<Table> tables, ListTables(scratch));
-  // What revisions put there themselves is among the live rows.
-  if (!tables.empty()) {
-    const std::string names = absl::StrJoin(
-        tables, ", ", [](std::string* out, const Table& table) { *out += table.name; });
-    RETURN_IF_ERROR(scratch.Query("TRUNCATE " + names).status());
+// Rows that the server refuses are left out: old ones that a CHECK which is not validated forbids,
+// or of a table that is another one there.
+absl::Status CopyTable(pg::Connection& live, pg::Connection& scratch, const Table& table,
+                       Sample& sample) {
+  const absl::StatusOr<Rows> rows = ReadRows(live, table);
+  const absl::StatusOr<std::int64_t> count = rows.ok()
+                                                 ? WriteRows(scratch, table, rows->json)
+                                                 : absl::StatusOr<std::int64_t>(rows.status());
+  if (!count.ok()) {
+    if (pg::SqlStateOf(count.status()).empty()) return count.status();
+    sample.skipped.push_back(table.name + ": " + DescribeDatabaseError(count.status()));
+    return absl::OkStatus();
   }
-  Sample sample;
-  for (const Table& table : tables) {
-    if (table.columns.empty()) continue;
-    ASSIGN_OR_RETURN(const std::optional<std::string> rows, ReadRows(live, table));
-    if (!rows.has_value()) {
-      sample.skipped.push_back(table.name);
-      continue;
-    }
-    ASSIGN_OR_RETURN(const std::int64_t count, WriteRows(scratch, table, *rows));
-    sample.rows += count;
-    ++sample.tables;
-    if (count == kSampleRows) sample.cut.push_back(table.name);
-  }
-  RETURN_IF_ERROR(CopySequences(live, scratch));
-  return sample;
+  sample.rows += *count;
+  ++sample.tables;
+  if (*count == rows->limit) sample.cut.push_back(table.name);
+  return absl::OkStatus();
+}
+
+absl::Status EmptyTables(pg::Connection& scratch, const std::vector<Table>& tables) {
+  if (tables.empty()) return absl::OkStatus();
+  const std::string names =
+      absl::StrJoin(tables, ", ", [](std::string* out, const Table& table) { *out += table.name; });
+  return scratch.Query("TRUNCATE " + names + " CASCADE").status();
 }
 
 }  // namespace
 
-absl::StatusOr<Sample> CopySample(pg::Connection& live, pg::Connection& scratch) {
+absl::StatusOr<Sample> CopySample(const Context& context, pg::Connection& live,
+                                  pg::Connection& scratch) {
+  live.SetIoDeadline(context.deadline());
   RETURN_IF_ERROR(SwitchChecksOff(scratch));
-  RETURN_IF_ERROR(live.Script(kReadOnly).status());
-  absl::StatusOr<Sample> sample = CopyTables(live, scratch);
-  const absl::Status ended = live.Script("ROLLBACK").status();
-  if (!sample.ok()) return sample;
-  RETURN_IF_ERROR(ended);
-  RETURN_IF_ERROR(scratch.Script("RESET session_replication_role; ANALYZE").status());
+  ASSIGN_OR_RETURN(const std::vector<Table> tables, ListTables(scratch));
+  // What revisions put there themselves is among the live rows.
+  RETURN_IF_ERROR(EmptyTables(scratch, tables));
+  Sample sample;
+  for (const Table& table : tables) {
+    RETURN_IF_ERROR(context.Check());
+    if (!table.columns.empty()) RETURN_IF_ERROR(CopyTable(live, scratch, table, sample));
+  }
+  RETURN_IF_ERROR(CopySequences(live, scratch));
+  RETURN_IF_ERROR(scratch.Query("RESET session_replication_role").status());
+  RETURN_IF_ERROR(scratch.Query("ANALYZE").status());
   return sample;
 }
 
@@ -164,7 +195,9 @@ absl::Status AddRows(pg::Connection& connection, CatalogImage& image) {
     ASSIGN_OR_RETURN(const pg::Result rows, connection.Query(query + " FROM ONLY " + table.name));
     nlohmann::json facts = {{"count", rows[0].Get<std::int64_t>("n")}};
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      facts["values of " + table.columns[i]] = rows[0].Text(absl::StrCat("c", i));
+      std::string column = table.columns[i];
+      std::erase(column, '"');
+      facts["values of " + column] = rows[0].Text(absl::StrCat("c", i));
     }
     std::string name = table.name;
     std::erase(name, '"');

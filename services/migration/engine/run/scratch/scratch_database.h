@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/context/context.h"
 #include "common/pg/connection.h"
-#include "services/migration/engine/graph.h"
+#include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/engine_values.h"
 
@@ -21,7 +22,8 @@ namespace lockstep::migration {
 class ScratchDatabase {
  public:
   // Bootstrapped and without a revision. `live`: where the live one is; admin_url is used when it
-  // is set. FAILED_PRECONDITION (SCRATCH_NOT_PERMITTED: no right to create databases). Scratch
+  // is set. FAILED_PRECONDITION (SCRATCH_NOT_PERMITTED: no right to create databases); ABORTED
+  // (SCRATCH_IN_USE) while this process has another one: they are work for the live server. Scratch
   // databases that killed processes left more than six hours ago are dropped on the way.
   static absl::StatusOr<std::unique_ptr<ScratchDatabase>> Create(const Context& context,
                                                                  const EngineOptions& live);
@@ -36,21 +38,25 @@ class ScratchDatabase {
   // As the administrator.
   absl::StatusOr<std::unique_ptr<pg::Connection>> Connect() const;
 
-  // Applies what `state` has of the definitions, completely applied revisions only.
+  // Applies what `state` has of the definitions: completely applied revisions, in the order in
+  // which one upgrade runs them; no repeatable definitions. FAILED_PRECONDITION (SCRATCH_HELD) when
+  // one of their steps may reach beyond the database.
   absl::Status BringTo(const Context& context, const Definitions& definitions,
                        const AppliedState& state) const;
 
  private:
-  ScratchDatabase(std::string administrator_url, std::string name, EngineOptions options);
+  ScratchDatabase(std::string administrator_url, std::string name, EngineOptions options,
+                  std::unique_lock<std::mutex> slot);
 
   const std::string administrator_url_;  // leads to the live database
   const std::string name_;
   const EngineOptions options_;
+  const std::unique_lock<std::mutex> slot_;
 };
 
-// Privileged steps whose statements reach beyond one database (roles, databases, tablespaces,
-// settings of the server), "REVISION step NAME: CREATE ROLE". A scratch database is no place for
-// them.
-std::vector<std::string> GlobalSteps(const Graph& graph, const Plan& plan);
+// SCRATCH_HELD when a privileged step of one of the revisions, up or down, does anything but what
+// is known to stay inside one database (extensions, schemas and what is in them): roles, databases
+// and settings are the whole server's, and nobody can see what DO blocks do.
+absl::Status MayRunOnScratch(const std::vector<const Revision*>& revisions);
 
 }  // namespace lockstep::migration
