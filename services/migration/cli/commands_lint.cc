@@ -53,12 +53,13 @@ int ListRules(const Output& output) {
   return 0;
 }
 
-// "14.2" -> 140002, "15" -> 150000, "" -> 0.
+// "14.2" -> 140002, "15" -> 150099, "" -> 0.
 absl::StatusOr<int> VersionNumber(const std::string& version) {
   if (version.empty()) return 0;
   const std::vector<std::string> parts = absl::StrSplit(version, '.');
   int major = 0;
-  int minor = 0;
+  // The newest one, where only the major version is given.
+  int minor = 99;
   const bool is_number = absl::SimpleAtoi(parts[0], &major) &&
                          (parts.size() < 2 || absl::SimpleAtoi(parts[1], &minor));
   if (!is_number || parts.size() > 2 || major < 10 || major > 99 || minor < 0 || minor > 99) {

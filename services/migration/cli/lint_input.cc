@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/migration/engine/definitions.h"
@@ -25,7 +26,6 @@ using migration::LintUnit;
 using migration::Script;
 
 constexpr char kReleases[] = "releases.textproto";
-constexpr char kRevision[] = "revision.textproto";
 
 absl::Status BadPath(const std::string& path, std::string_view why) {
   return InvalidField("PATH", "LINT_PATH_INVALID", path + " " + std::string(why));
@@ -49,7 +49,9 @@ absl::StatusOr<std::vector<std::string>> SqlFilesBelow(const std::string& folder
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; it != end; it.increment(error)) {
     if (error) break;
-    if (it->is_regular_file() && it->path().extension() == ".sql") files.push_back(it->path());
+    std::error_code unreadable;
+    const std::string extension = absl::AsciiStrToLower(std::string(it->path().extension()));
+    if (it->is_regular_file(unreadable) && extension == ".sql") files.push_back(it->path());
   }
   if (error) return BadPath(folder, "cannot be read: " + error.message());
   if (files.empty()) return BadPath(folder, "has no .sql file in it");
@@ -57,10 +59,30 @@ absl::StatusOr<std::vector<std::string>> SqlFilesBelow(const std::string& folder
   return files;
 }
 
-// The folder of the revision to which `path` belongs; "" = none.
-fs::path RevisionFolderOf(const fs::path& path) {
-  const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
-  return fs::exists(folder / kRevision) ? folder : fs::path();
+bool Exists(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+bool IsFolder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// Absolute, without "." and a slash at the end.
+fs::path Plain(const fs::path& path) {
+  const fs::path plain = fs::absolute(path).lexically_normal();
+  return plain.has_filename() ? plain : plain.parent_path();
+}
+
+// The migrations folder to which a folder of a service or of a revision, or a file of it, belongs;
+// "" = none.
+fs::path RootOf(const fs::path& path) {
+  fs::path folder = path;
+  for (int up = 0; up < 4 && folder.has_relative_path(); ++up, folder = folder.parent_path()) {
+    if (Exists(folder / kReleases)) return folder;
+  }
+  return "";
 }
 
 void Append(LintReport more, LintReport& report) {
@@ -96,15 +118,11 @@ class PathLinter {
 
 absl::Status PathLinter::Look(const std::string& path) {
   if (path == "-") return LookAtFile(path);
-  if (!fs::exists(path)) return BadPath(path, "does not exist");
-  if (fs::is_directory(path) && fs::exists(fs::path(path) / kReleases)) {
-    return LookAtMigrations(path, "");
-  }
-  const fs::path revision = RevisionFolderOf(fs::absolute(path).lexically_normal());
-  if (!revision.empty()) {
-    return LookAtMigrations(revision.parent_path().parent_path(), fs::absolute(path));
-  }
-  if (!fs::is_directory(path)) return LookAtFile(path);
+  if (!Exists(path)) return BadPath(path, "does not exist");
+  const fs::path plain = Plain(path);
+  const fs::path root = RootOf(plain);
+  if (!root.empty()) return LookAtMigrations(root, plain == root ? fs::path() : plain);
+  if (!IsFolder(path)) return LookAtFile(path);
   ASSIGN_OR_RETURN(const std::vector<std::string> files, SqlFilesBelow(path));
   for (const std::string& file : files) RETURN_IF_ERROR(LookAtFile(file));
   return absl::OkStatus();
@@ -128,8 +146,11 @@ absl::StatusOr<std::set<std::string>> PathLinter::Wanted(const migration::Graph&
   }
   std::set<std::string> wanted;
   for (std::size_t i = 0; i < graph.size(); ++i) {
-    const std::string folder = fs::absolute(root / graph.at(i).folder).lexically_normal();
-    const bool is_asked = only.empty() || std::string(only.lexically_normal()).starts_with(folder);
+    const std::string folder = Plain(root / graph.at(i).folder);
+    // A folder of a service has its revisions in it, and a revision the file.
+    const bool is_asked = only.empty() || folder == only ||
+                          folder.starts_with(std::string(only) + "/") ||
+                          std::string(only).starts_with(folder + "/");
     if (is_asked && !known.contains(i)) wanted.insert(graph.at(i).id);
   }
   return wanted;
@@ -188,7 +209,7 @@ absl::StatusOr<std::vector<Script>> ReadSqlFiles(const std::vector<std::string>&
   std::vector<Script> scripts;
   for (const std::string& path : paths) {
     std::vector<std::string> files = {path};
-    if (fs::is_directory(path)) {
+    if (IsFolder(path)) {
       ASSIGN_OR_RETURN(files, SqlFilesBelow(path));
     }
     for (const std::string& file : files) {

@@ -75,11 +75,12 @@ std::string SarifDocument(const pb::LintResponse& response, const std::string& v
     results.push_back(ResultOf(finding, index->second));
   }
   const Json driver = {{"name", "lockstep lint"}, {"version", version}, {"rules", rules}};
-  const Json document = {
-      {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
-      {"version", "2.1.0"},
-      {"runs",
-       {{{"tool", {{"driver", driver}}}, {"columnKind", "utf16CodeUnits"}, {"results", results}}}}};
+  const Json document = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+                         {"version", "2.1.0"},
+                         {"runs",
+                          {{{"tool", {{"driver", driver}}},
+                            {"columnKind", "unicodeCodePoints"},
+                            {"results", results}}}}};
   return JsonText(document, 1);
 }
 

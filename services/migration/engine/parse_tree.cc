@@ -143,15 +143,17 @@ std::uint32_t ParseTree::ReadValue(std::string_view key) {
 }
 
 void ParseTree::ReadChildren(std::uint32_t parent, bool is_object) {
+  depth_ = std::max(depth_, ++level_);
+  if (IsTooDeep()) at_ = json_.size();
   const char close = is_object ? '}' : ']';
   ++at_;
   std::uint32_t last = 0;
   for (;;) {
     SkipSpace();
-    if (at_ >= json_.size()) return;
+    if (at_ >= json_.size()) break;
     if (json_[at_] == close) {
       ++at_;
-      return;
+      break;
     }
     if (json_[at_] == ',') {
       ++at_;
@@ -166,6 +168,7 @@ void ParseTree::ReadChildren(std::uint32_t parent, bool is_object) {
     (last == 0 ? nodes_[parent].first : nodes_[last].next) = child;
     last = child;
   }
+  --level_;
 }
 
 bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -174,7 +177,12 @@ bool IsIn(std::string_view name, std::initializer_list<std::string_view> names) 
 
 bool HasOption(TreeNode options, std::string_view name) {
   for (TreeNode option = options.first(); !option.empty(); option = option.next()) {
-    if (option["DefElem"]["defname"].raw() == name) return true;
+    if (option["DefElem"]["defname"].raw() != name) continue;
+    const TreeNode value = option["DefElem"]["arg"];
+    if (value.empty()) return true;
+    if (value.Has("Boolean")) return value["Boolean"]["boolval"].IsTrue();
+    if (value.Has("Integer")) return value["Integer"]["ival"].Number(0) != 0;
+    return !IsIn(value["String"]["sval"].raw(), {"false", "off", "0"});
   }
   return false;
 }

@@ -54,6 +54,9 @@ class ParseTree {
   ParseTree(const ParseTree&) = delete;
   ParseTree& operator=(const ParseTree&) = delete;
 
+  // Whether it is nested so deeply that who follows it by recursion might run out of stack.
+  bool IsTooDeep() const { return depth_ > kMaxDepth; }
+
   TreeNode root() const { return nodes_.empty() ? TreeNode() : TreeNode(this, 0); }
 
  private:
@@ -67,6 +70,9 @@ class ParseTree {
     Kind kind = Kind::kOther;
   };
 
+  // About a thousand nested expressions.
+  static constexpr int kMaxDepth = 4'000;
+
   std::uint32_t ReadValue(std::string_view key);
   void ReadChildren(std::uint32_t parent, bool is_object);
   std::string_view ReadString();
@@ -75,13 +81,15 @@ class ParseTree {
   std::string json_;
   std::size_t at_ = 0;
   std::vector<Node> nodes_;
+  int level_ = 0;
+  int depth_ = 0;
 };
 
 // Whether `name` is one of `names`; for kinds of nodes and values of enumerations.
 bool IsIn(std::string_view name, std::initializer_list<std::string_view> names);
 
 // Whether a list of options, [{"DefElem": {"defname": "concurrently"}}, ...], has the one called
-// `name`.
+// `name`, and it is not switched off.
 bool HasOption(TreeNode options, std::string_view name);
 
 // A list of names: [{"String": {"sval": "core"}}, ...]. Empty when any element is something else.

@@ -115,8 +115,8 @@ ReadSql ReadSqlText(std::string_view file, std::string_view text, std::vector<Pr
   const std::optional<std::vector<Token>> tokens = ScanTokens(script.text);
   script.checksum = TokensChecksum(script.text, tokens);
   const ParsedSql parsed(script.text);
-  if (parsed.ok() && tokens.has_value()) {
-    const ParseTree tree(parsed.json());
+  const ParseTree tree(parsed.ok() ? parsed.json() : "{}");
+  if (parsed.ok() && tokens.has_value() && !tree.IsTooDeep()) {
     Analysis analysis = Analyse(script.text, *tokens, tree.root());
     AddStatements(analysis.statements, script);
     script.facts = std::move(analysis.facts);
@@ -127,7 +127,12 @@ ReadSql ReadSqlText(std::string_view file, std::string_view text, std::vector<Pr
   script.is_opaque = true;
   script.statements.push_back(script.text.substr(begin, end - begin));
   script.lines.push_back(LineOf(script.text, begin));
-  if (!parsed.ok()) {
+  if (tree.IsTooDeep()) {
+    warnings.push_back(
+        At(file, script.text, begin, "SQL_OPAQUE",
+           "this is nested too deeply to be looked at; the file will be sent whole as "
+           "one statement"));
+  } else if (!parsed.ok()) {
     warnings.push_back(At(file, script.text, parsed.ErrorOffset(script.text), "SQL_OPAQUE",
                           "the parser of PostgreSQL 15 cannot read this (" + parsed.message() +
                               "); the file will be sent whole as one statement"));

@@ -1,6 +1,7 @@
 // What the linter has to say about one place of a script. Plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,12 +18,13 @@ struct LintFinding {
   std::string rule;  // "L01"
   LintLevel level = LintLevel::kNote;
   std::string file;
-  int line = 0;          // 1-based; 0 = the file as a whole
-  int column = 0;        // 1-based; 0 = unknown
-  std::string revision;  // id; "" for a file that is no revision's
-  int step = 0;          // ordinal; 0 when it is not about one step
-  std::string object;    // what it is about, "core.orders"; "" when it is no single one
-  std::string message;   // what happens here, for a person
+  int line = 0;            // 1-based; 0 = the file as a whole
+  int column = 0;          // 1-based, in code points; 0 = unknown
+  std::size_t offset = 0;  // byte of the script
+  std::string revision;    // id; "" for a file that is no revision's
+  int step = 0;            // ordinal; 0 when it is not about one step
+  std::string object;      // what it is about, "core.orders"; "" when it is no single one
+  std::string message;     // what happens here, for a person
   // The statement scans or rewrites a table that is not small under a lock that blocks its writers:
   // an upgrade refuses it. Only with a live catalog.
   bool is_forbidden = false;

@@ -79,6 +79,7 @@ class Linter {
   TransactionRules transactions_;
   RevisionRules revisions_;
   LintReport report_;
+  std::vector<std::pair<std::string, std::vector<InlineSuppression>>> allowed_;  // by file
   int next_transaction_ = 0;
   bool takes_strong_locks_ = false;
 };
@@ -146,7 +147,6 @@ void Linter::ReadStatements(const LintUnit& unit, TreeNode root,
 }
 
 void Linter::Read(const LintUnit& unit) {
-  const std::size_t first_finding = report_.findings.size();
   const std::string& text = unit.script->text;
   Scene scene(unit, options_, model_, report_.findings);
   const std::optional<std::vector<Token>> tokens = ScanTokens(text);
@@ -157,12 +157,17 @@ void Linter::Read(const LintUnit& unit) {
     return;
   }
   const ParseTree tree(parsed.json());
+  if (tree.IsTooDeep()) {
+    ++report_.unreadable_files;
+    scene.ReportAt(0, "L35", LintLevel::kError, "",
+                   "this is nested too deeply to be looked at: nothing in it was checked");
+    return;
+  }
   const std::vector<Statement> statements = Analyse(text, *tokens, tree.root()).statements;
   report_.statements += static_cast<int>(statements.size());
   CheckNames(unit, *tokens, scene);
   ReadStatements(unit, tree.root(), statements, scene);
-  ApplySuppressions(ReadSuppressions(text, *tokens, statements), unit.script->file, options_,
-                    first_finding, report_.findings);
+  allowed_.push_back({unit.script->file, ReadSuppressions(text, *tokens, statements)});
 }
 
 void Linter::CheckOthers(const LintUnit& unit) {
@@ -189,6 +194,9 @@ LintReport Linter::Run(const std::vector<LintUnit>& units) {
   }
   transactions_.EndPlan(model_, report_.findings);
   revisions_.EndPlan(report_.findings);
+  for (const auto& [file, inlined] : allowed_) {
+    ApplySuppressions(inlined, file, options_, report_.findings);
+  }
   std::set<const Revision*> allowed;
   for (const LintUnit& unit : units) {
     if (unit.revision == nullptr || !allowed.insert(unit.revision).second) continue;

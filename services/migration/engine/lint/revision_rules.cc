@@ -29,13 +29,12 @@ std::string MadeBy(TreeNode body) {
   if (node == "ViewStmt") return RelationName(body["view"]);
   if (node == "CreateTableAsStmt") return RelationName(body["into"]["rel"]);
   if (node == "CreateFunctionStmt") return NameOfList(body["funcname"]);
-  if (IsIn(node, {"CreateEnumStmt", "CompositeTypeStmt"})) return NameOfList(body["typeName"]);
+  if (IsIn(node, {"CreateEnumStmt", "CreateRangeStmt"})) return NameOfList(body["typeName"]);
+  if (node == "CompositeTypeStmt") return RelationName(body["typevar"]);
+  if (node == "CreateSeqStmt") return RelationName(body["sequence"]);
+  if (node == "CreateDomainStmt") return NameOfList(body["domainname"]);
   if (node == "CreateStmt") return RelationName(body["relation"]);
   return "";
-}
-
-bool ChangesRows(std::string_view node) {
-  return IsIn(node, {"UpdateStmt", "DeleteStmt", "MergeStmt", "TruncateStmt"});
 }
 
 // The tables whose rows a statement changes.
@@ -45,9 +44,11 @@ std::vector<std::string> ChangedTables(TreeNode body) {
     for (TreeNode item = body["relations"].first(); !item.empty(); item = item.next()) {
       tables.push_back(RelationName(item["RangeVar"]));
     }
-  } else {
-    tables.push_back(RelationName(body["relation"]));
+    return tables;
   }
+  ForEachChange(body, [&](TreeNode change) {
+    if (change.key() != "InsertStmt") tables.push_back(RelationName(change["relation"]));
+  });
   return tables;
 }
 
@@ -90,7 +91,7 @@ void RevisionRules::CheckPhase(Scene& scene) {
                  absl::StrCat(std::string(what), " in an ", std::string(NameOf(phase)),
                               " revision; it belongs into a ", std::string(rather), " one"));
   };
-  if (phase == Phase::kExpand && ChangesRows(node)) {
+  if (phase == Phase::kExpand) {
     for (const std::string& table : ChangedTables(scene.body())) {
       if (scene.IsInUse(table)) report(LintLevel::kWarning, "changing rows", "MIGRATE");
     }
@@ -129,12 +130,17 @@ void RevisionRules::CheckGate(Scene& scene) {
                               " before a gate: only a CONTRACT "
                               "revision waits until nobody needs it"));
   };
-  if (IsIn(node, {"DeleteStmt", "TruncateStmt"})) {
+  if (node == "TruncateStmt") {
     for (const std::string& table : ChangedTables(body)) {
-      if (scene.IsInUse(table)) destroyed(table, "deleting rows of");
+      if (scene.IsInUse(table)) destroyed(table, "emptying");
     }
   }
-  if (node == "UpdateStmt" && scene.IsInUse(RelationName(body["relation"]))) destroys_ = true;
+  ForEachChange(body, [&](TreeNode change) {
+    const std::string table = RelationName(change["relation"]);
+    if (!scene.IsInUse(table)) return;
+    if (change.key() == "DeleteStmt") destroyed(table, "deleting rows of");
+    if (change.key() == "UpdateStmt") destroys_ = true;
+  });
   if (node == "DropStmt") {
     const std::string_view type = body["removeType"].raw();
     const bool is_named =
@@ -174,12 +180,12 @@ void RevisionRules::CheckDependents(Scene& scene) {
 void RevisionRules::CheckRows(Scene& scene) {
   const Step* const step = scene.unit().step;
   if (step == nullptr || !step->expect.empty()) return;
-  const bool copies =
+  bool changes =
       scene.node() == "InsertStmt" && scene.body()["selectStmt"]["SelectStmt"].Has("fromClause");
-  if (!ChangesRows(scene.node()) && !copies) return;
-  if (copies || scene.IsInUse(RelationName(scene.body()["relation"]))) {
-    unchecked_.insert(step->ordinal);
+  for (const std::string& table : ChangedTables(scene.body())) {
+    changes = changes || scene.IsInUse(table);
   }
+  if (changes) unchecked_.insert(step->ordinal);
 }
 
 void RevisionRules::NoteLocks(const Scene& scene) {

@@ -36,7 +36,12 @@ bool IsSameBytes(const std::string& from, const std::string& to, bool is_utc) {
   const auto [old_type, old_sizes] = SplitType(from);
   const auto [new_type, new_sizes] = SplitType(to);
   const bool is_unbounded = new_sizes.empty();
-  const bool grows = is_unbounded || (!old_sizes.empty() && new_sizes[0] >= old_sizes[0]);
+  // Microseconds are all there is of a time.
+  const bool is_time = IsIn(old_type, {"timestamp", "timestamptz", "interval"});
+  const int unbounded = is_time ? 6 : 0;
+  const int old_size = old_sizes.empty() ? unbounded : old_sizes[0];
+  const bool grows =
+      is_unbounded ? !is_time || old_size <= 6 : old_size > 0 && new_sizes[0] >= old_size;
   if (old_type == "varchar" && new_type == "text") return true;
   if (old_type == "text" && new_type == "varchar") return is_unbounded;
   if (old_type == "cidr" && new_type == "inet") return true;
@@ -67,13 +72,24 @@ std::string OnColumn(const ModelTable& table, std::string_view column) {
     if (is_watched && Names(have.columns, column)) return "constraint " + have.name;
   }
   for (const ModelIndex& index : table.indexes) {
-    // An expression may be over any column.
-    if (Names(index.columns, "")) return "index " + index.name;
+    // An expression or a condition may be over any column.
+    if (Names(index.columns, "") || index.is_partial) return "index " + index.name;
   }
   for (const ModelDependent& dependent : table.dependents) {
-    if (dependent.is_view) return "view " + dependent.name;
+    return (dependent.is_view ? "view " : "a foreign key of ") + dependent.name;
   }
   return "";
+}
+
+// No USING, or one that only says what is done anyway: USING c::text.
+bool IsPlainUsing(TreeNode definition, const std::string& column, const std::string& to) {
+  const TreeNode expression = definition["raw_default"];
+  if (expression.empty()) return true;
+  const TreeNode cast = expression["TypeCast"];
+  const std::vector<std::string> names =
+      NamesIn((cast.empty() ? expression : cast["arg"])["ColumnRef"]["fields"]);
+  return names.size() == 1 && names[0] == column &&
+         (cast.empty() || TypeText(cast["typeName"]) == to);
 }
 
 void CheckForeignViews(Scene& scene, const std::string& table, std::string_view what) {
@@ -125,8 +141,8 @@ void CheckType(Scene& scene, const std::string& table, TreeNode command) {
                  "it does not",
                  definition);
   }
-  const bool is_free = now != nullptr && !now->type.empty() && !definition.Has("raw_default") &&
-                       IsSameBytes(now->type, to, is_utc);
+  const bool is_free = now != nullptr && !now->type.empty() && !definition.Has("collClause") &&
+                       IsPlainUsing(definition, column, to) && IsSameBytes(now->type, to, is_utc);
   const std::string watched = known != nullptr ? OnColumn(*known, column) : "";
   if (is_free && watched.empty()) return;
   const std::string from = now != nullptr && !now->type.empty() ? " from " + now->type : "";
@@ -145,7 +161,7 @@ void CheckNotNull(Scene& scene, const std::string& table, TreeNode command) {
   if (!scene.IsInUse(table) || scene.IsNewColumn(table, column)) return;
   if (const ModelTable* const known = scene.model().Find(table)) {
     for (const ModelConstraint& have : known->constraints) {
-      if (have.is_validated && have.not_null_column == column) return;
+      if (have.is_validated && Names(have.not_null_columns, column)) return;
     }
     const ModelColumn* const now = scene.Column(table, column);
     if (now != nullptr && now->is_not_null) return;
@@ -158,6 +174,8 @@ void CheckNotNull(Scene& scene, const std::string& table, TreeNode command) {
 }
 
 bool MayBeConstrainedDomain(const Scene& scene, TreeNode type_name) {
+  // The elements of an array are not looked at.
+  if (!type_name["arrayBounds"].first().empty()) return false;
   const std::string type = NameOfList(type_name["names"]);
   const std::optional<bool> is_domain = scene.model().IsConstrainedDomain(type);
   if (is_domain.has_value()) return *is_domain;

@@ -40,6 +40,12 @@ void CheckReference(Scene& scene, const std::string& table, TreeNode constraint,
   }
 }
 
+// What is compared without a cast.
+std::string Family(const std::string& type) {
+  const std::string bare = type.substr(0, type.find('('));
+  return bare == "varchar" ? "text" : bare;
+}
+
 // Where both types are known.
 void CheckTypes(Scene& scene, TreeNode constraint, const std::vector<std::string>& types) {
   const std::string parent = RelationName(constraint["pktable"]);
@@ -49,7 +55,9 @@ void CheckTypes(Scene& scene, TreeNode constraint, const std::vector<std::string
   if (keys.empty()) keys = known->primary_key;
   for (std::size_t i = 0; i < std::min(keys.size(), types.size()); ++i) {
     const ModelColumn* const referenced = scene.Column(parent, keys[i]);
-    if (referenced == nullptr || types[i].empty() || referenced->type == types[i]) continue;
+    if (referenced == nullptr || types[i].empty() || Family(referenced->type) == Family(types[i])) {
+      continue;
+    }
     scene.Report("L40", LintLevel::kWarning, parent,
                  absl::StrCat("the column is ", types[i], " and ", parent, ".", keys[i], " is ",
                               referenced->type, ": comparisons cast, and indexes may not be used"),

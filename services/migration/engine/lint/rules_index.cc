@@ -69,7 +69,11 @@ void CheckCreate(Scene& scene) {
   const std::string table = RelationName(body["relation"]);
   if (table.empty()) return;
   const bool is_concurrent = body["concurrent"].IsTrue();
-  const bool is_only = !body["relation"]["inh"].IsTrue();
+  const ModelTable* const known = scene.model().Find(table);
+  const bool is_ordinary =
+      known != nullptr && known->knows_everything && known->kind == ModelTable::Kind::kTable;
+  // ON ONLY of a partitioned table builds nothing.
+  const bool is_only = !body["relation"]["inh"].IsTrue() && !is_ordinary;
   if (is_concurrent) CheckCorruption(scene, table);
   if (!is_concurrent && !is_only && scene.IsInUse(table)) {
     scene.ReportWork("L01", table,

@@ -26,6 +26,10 @@ void CheckRewrite(Scene& scene) {
     return;
   }
   if (scene.node() != "VacuumStmt" || !HasOption(scene.body()["options"], "full")) return;
+  if (!scene.body().Has("rels")) {
+    scene.Report("L06", LintLevel::kError, "",
+                 "VACUUM FULL writes every table anew while nobody can use it");
+  }
   for (TreeNode item = scene.body()["rels"].first(); !item.empty(); item = item.next()) {
     const std::string table = RelationName(item["VacuumRelation"]["relation"]);
     if (!scene.IsInUse(table)) continue;
@@ -239,6 +243,12 @@ void CheckObjects(Scene& scene) {
   if (node == "DropdbStmt") {
     scene.Report("L21", LintLevel::kError, scene.body()["dbname"].text(),
                  "DROP DATABASE: no migration takes a whole database away");
+  }
+  if (node == "DropOwnedStmt") {
+    scene.Report(
+        "L21", LintLevel::kError, "",
+        "DROP OWNED takes everything of a role away, tables with their data included; name "
+        "what goes");
   }
   if (IsIn(node, {"CreateDomainStmt", "AlterDomainStmt"})) CheckDomain(scene);
   if (node == "AlterEnumStmt") CheckEnum(scene);

@@ -130,7 +130,7 @@ void CheckAssignments(Scene& scene) {
 }
 
 void CheckAdvisoryLocks(Scene& scene) {
-  if (scene.unit().script->text.find("pg_advisory_") == std::string::npos) return;
+  if (!scene.NamesAdvisoryLocks()) return;
   ForEachNode(scene.body(), "FuncCall", [&](TreeNode call) {
     const std::vector<std::string> name = NamesIn(call["funcname"]);
     if (name.empty() ||

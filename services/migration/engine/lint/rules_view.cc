@@ -57,6 +57,8 @@ void CheckPartitions(Scene& scene) {
                                 "attach it"));
     }
   }
+  // Attaching an index reads nothing.
+  if (body["objtype"].raw() == "OBJECT_INDEX") return;
   ForEachCommand(body, [&](TreeNode command) { CheckPartition(scene, command); });
 }
 

@@ -1,7 +1,6 @@
 #include "services/migration/engine/lint/scene.h"
 
 #include "absl/strings/str_cat.h"
-#include "services/migration/engine/sql.h"
 
 namespace lockstep::migration {
 
@@ -15,22 +14,22 @@ std::string RowsText(const SchemaModel& model, std::string_view table) {
 
 void Scene::ReportAt(std::size_t offset, std::string_view rule, LintLevel level,
                      std::string_view object, std::string message) {
-  const std::string& text = unit_.script->text;
-  offset = std::min(offset, text.size());
-  const std::size_t line_start = offset == 0 ? 0 : text.rfind('\n', offset - 1) + 1;
+  offset = std::min(offset, unit_.script->text.size());
   LintFinding finding;
   finding.rule = rule;
   finding.level = level;
   finding.file = unit_.script->file;
-  finding.line = LineOf(text, offset);
-  finding.column = static_cast<int>(offset - line_start) + 1;
+  finding.offset = offset;
+  finding.line = lines_.LineOf(offset);
+  finding.column = lines_.ColumnOf(offset);
   if (unit_.revision != nullptr) finding.revision = unit_.revision->id;
   if (unit_.step != nullptr) finding.step = unit_.step->ordinal;
   finding.object = object;
   finding.message = std::move(message);
   const auto same = [&](const LintFinding& have) {
-    return have.rule == finding.rule && have.file == finding.file && have.line == finding.line &&
-           have.object == finding.object && have.message == finding.message;
+    return have.rule == finding.rule && have.file == finding.file &&
+           have.offset == finding.offset && have.object == finding.object &&
+           have.message == finding.message;
   };
   // One place can be reached on two ways through a statement; those stand close together.
   const auto near =

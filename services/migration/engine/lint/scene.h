@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "services/migration/engine/lint/line_index.h"
 #include "services/migration/engine/lint/lint.h"
 #include "services/migration/engine/parse_tree.h"
 #include "services/migration/engine/sql_analysis.h"
@@ -20,7 +23,13 @@ class Scene {
  public:
   Scene(const LintUnit& unit, const LintOptions& options, const SchemaModel& model,
         std::vector<LintFinding>& findings)
-      : unit_(unit), options_(options), model_(model), findings_(findings) {}
+      : unit_(unit),
+        options_(options),
+        model_(model),
+        findings_(findings),
+        lines_(unit.script->text),
+        names_advisory_locks_(absl::AsciiStrToLower(unit.script->text).find("pg_advisory_") !=
+                              std::string::npos) {}
 
   // The statement that is looked at from now on. `transaction`: two statements with the same number
   // commit together; -1 = it runs outside of transactions.
@@ -52,6 +61,9 @@ class Scene {
   bool IsBackfill() const {
     return unit_.step != nullptr && unit_.step->kind == StepKind::kBackfill;
   }
+
+  // Whether the script may ask for advisory locks at all.
+  bool NamesAdvisoryLocks() const { return names_advisory_locks_; }
 
   // Whether the session's time zone is known to be UTC, as the engine sets it.
   bool is_utc() const { return is_utc_; }
@@ -101,6 +113,8 @@ class Scene {
   const LintOptions& options_;
   const SchemaModel& model_;
   std::vector<LintFinding>& findings_;
+  const LineIndex lines_;
+  const bool names_advisory_locks_;
   TreeNode body_;
   const Statement* statement_ = nullptr;
   const StatementLocks* locks_ = nullptr;
@@ -124,6 +138,15 @@ void ForEachNode(TreeNode node, std::string_view key, const Visit& visit) {
   for (TreeNode child = node.first(); !child.empty(); child = child.next()) {
     ForEachNode(child, key, visit);
   }
+}
+
+// Calls `visit` with every INSERT, UPDATE, DELETE and MERGE of the statement, those of WITH
+// included.
+template <typename Visit>
+void ForEachChange(TreeNode body, const Visit& visit) {
+  constexpr std::string_view kKinds[] = {"UpdateStmt", "DeleteStmt", "MergeStmt", "InsertStmt"};
+  if (std::find(std::begin(kKinds), std::end(kKinds), body.key()) != std::end(kKinds)) visit(body);
+  for (const std::string_view kind : kKinds) ForEachNode(body["withClause"], kind, visit);
 }
 
 // Calls `visit` with the qualified name of everything that a DROP names.

@@ -32,23 +32,18 @@ void CollectColumns(TreeNode node, std::vector<std::string>& columns) {
   }
 }
 
-// The column of "c IS NOT NULL", of AND-ed conditions the first one; "" = something else.
-std::string NotNullColumn(TreeNode expression) {
+// The columns of "c IS NOT NULL AND d IS NOT NULL"; other conditions that are AND-ed do not matter.
+void CollectNotNull(TreeNode expression, std::vector<std::string>& columns) {
   const TreeNode test = expression["NullTest"];
-  if (!test.empty()) {
-    std::vector<std::string> columns;
-    if (test["nulltesttype"].raw() == "IS_NOT_NULL" && test["arg"].Has("ColumnRef")) {
-      CollectColumns(test, columns);
-    }
-    return columns.empty() ? "" : columns.front();
+  if (!test.empty() && test["nulltesttype"].raw() == "IS_NOT_NULL" &&
+      test["arg"].Has("ColumnRef")) {
+    CollectColumns(test, columns);
   }
   const TreeNode both = expression["BoolExpr"];
-  if (both["boolop"].raw() != "AND_EXPR") return "";
+  if (both["boolop"].raw() != "AND_EXPR") return;
   for (TreeNode item = both["args"].first(); !item.empty(); item = item.next()) {
-    std::string column = NotNullColumn(item);
-    if (!column.empty()) return column;
+    CollectNotNull(item, columns);
   }
-  return "";
 }
 
 class Change {
@@ -80,7 +75,7 @@ class Change {
 
 void Change::Apply() {
   if (node_ == "CreateStmt") CreateTable();
-  if (node_ == "CreateTableAsStmt") CreateTableAs();
+  if (node_ == "CreateTableAsStmt" || node_ == "SelectStmt") CreateTableAs();
   if (node_ == "ViewStmt") CreateView();
   if (node_ == "IndexStmt") CreateIndex();
   if (node_ == "AlterTableStmt") AlterTable();
@@ -96,7 +91,8 @@ void Change::Apply() {
 }
 
 void Change::CreateDomain() {
-  bool is_constrained = false;
+  bool is_constrained =
+      model_.IsConstrainedDomain(NameOfList(body_["typeName"]["names"])).value_or(false);
   for (TreeNode item = body_["constraints"].first(); !item.empty(); item = item.next()) {
     const std::string_view kind = item["Constraint"]["contype"].raw();
     is_constrained = is_constrained || kind == "CONSTR_CHECK" || kind == "CONSTR_NOTNULL";
@@ -104,8 +100,16 @@ void Change::CreateDomain() {
   model_.AddType(NameOfList(body_["domainname"]), is_constrained);
 }
 
+// A temporary table hides one of its name, and nobody else sees it.
+std::string NameOfNew(TreeNode range_var) {
+  if (range_var["relpersistence"].raw() == "t" || range_var["schemaname"].raw() == "pg_temp") {
+    return "public." + range_var["relname"].text();
+  }
+  return RelationName(range_var);
+}
+
 void Change::CreateTable() {
-  const std::string name = RelationName(body_["relation"]);
+  const std::string name = NameOfNew(body_["relation"]);
   if (name.empty()) return;
   if (body_["if_not_exists"].IsTrue() && model_.Find(name) != nullptr) return;
   ModelTable made;
@@ -127,8 +131,9 @@ void Change::CreateTable() {
 }
 
 void Change::CreateTableAs() {
-  const std::string name = RelationName(body_["into"]["rel"]);
-  if (name.empty()) return;
+  const TreeNode target = body_[node_ == "SelectStmt" ? "intoClause" : "into"]["rel"];
+  if (!target.Has("relname")) return;
+  const std::string name = NameOfNew(target);
   ModelTable made;
   made.is_new = !body_["if_not_exists"].IsTrue();
   made.kind = body_["objtype"].raw() == "OBJECT_MATVIEW" ? ModelTable::Kind::kMaterializedView
@@ -137,8 +142,8 @@ void Change::CreateTableAs() {
 }
 
 void Change::CreateView() {
-  const std::string name = RelationName(body_["view"]);
-  if (name.empty() || model_.Find(name) != nullptr) return;
+  const std::string name = NameOfNew(body_["view"]);
+  if (model_.Find(name) != nullptr) return;
   ModelTable made;
   // Without a catalog nobody knows whether it replaces one.
   made.is_new = !body_["replace"].IsTrue() || model_.is_connected;
@@ -202,7 +207,7 @@ void Change::AddConstraint(TreeNode constraint, const std::string& column,
   if (type == "CONSTR_CHECK") {
     made.kind = Kind::kCheck;
     CollectColumns(constraint["raw_expr"], made.columns);
-    made.not_null_column = NotNullColumn(constraint["raw_expr"]);
+    CollectNotNull(constraint["raw_expr"], made.not_null_columns);
   } else if (type == "CONSTR_FOREIGN") {
     made.kind = Kind::kForeign;
     made.columns = NamesIn(constraint["fk_attrs"]);
@@ -224,7 +229,13 @@ void Change::AddConstraint(TreeNode constraint, const std::string& column,
                        ? "_pkey"
                        : "_" + (made.columns.empty() ? column : made.columns[0]) + "_key");
     }
-    if (made.kind == Kind::kPrimary) table.primary_key = made.columns;
+    if (made.kind == Kind::kPrimary) {
+      table.primary_key = made.columns;
+      for (const std::string& key : made.columns) {
+        const auto at = table.columns.find(key);
+        if (at != table.columns.end()) at->second.is_not_null = true;
+      }
+    }
     table.indexes.push_back(
         {.name = made.name, .columns = made.columns, .is_unique = true, .is_new = true});
   } else if (type == "CONSTR_EXCLUSION") {
@@ -321,7 +332,7 @@ void Change::Rename() {
     }
     for (ModelConstraint& have : table->constraints) {
       std::replace(have.columns.begin(), have.columns.end(), from, to);
-      if (have.not_null_column == from) have.not_null_column = to;
+      std::replace(have.not_null_columns.begin(), have.not_null_columns.end(), from, to);
     }
   } else if (type == "OBJECT_TABCONSTRAINT") {
     for (ModelConstraint& have : table->constraints) {

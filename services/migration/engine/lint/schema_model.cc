@@ -90,11 +90,11 @@ std::string TypeText(TreeNode type_name) {
     if (!text.empty() && text != "_") text += '.';
     text += name;
   }
-  // An interval's fields are numbers here as well; those of the catalog are compared as text.
   std::string modifiers;
   for (TreeNode item = type_name["typmods"].first(); !item.empty(); item = item.next()) {
     const TreeNode number = item["A_Const"]["ival"];
-    if (number.empty()) continue;
+    // The first one of an interval says which fields it has; 32767 is all of them.
+    if (number.empty() || (text == "interval" && number["ival"].Number(0) == 32'767)) continue;
     modifiers += (modifiers.empty() ? "" : ",") + std::to_string(number["ival"].Number(0));
   }
   if (!modifiers.empty()) text += "(" + modifiers + ")";

@@ -38,9 +38,9 @@ struct ModelConstraint {
   std::string name;
   std::vector<std::string> columns;  // kForeign, kUnique, kPrimary; of kCheck those that it names
   bool is_validated = true;
-  std::string not_null_column = {};  // kCheck: it says that this column is not NULL; "" = else
-  std::string referenced = {};       // kForeign: "core.platforms"
-  std::vector<std::string> referenced_keys = {};  // kForeign; empty = its primary key
+  std::vector<std::string> not_null_columns = {};  // kCheck: it says that these are not NULL
+  std::string referenced = {};                     // kForeign: "core.platforms"
+  std::vector<std::string> referenced_keys = {};   // kForeign; empty = its primary key
 };
 
 // What needs a relation to stay as it is.

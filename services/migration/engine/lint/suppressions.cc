@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/migration/engine/lint/line_index.h"
 #include "services/migration/engine/lint/rule_page.h"
-#include "services/migration/engine/sql.h"
 
 namespace lockstep::migration {
 namespace {
@@ -80,14 +80,18 @@ std::vector<InlineSuppression> ReadSuppressions(const std::string& text,
                                                 const std::vector<Statement>& statements) {
   std::vector<InlineSuppression> found;
   if (text.find(kMark) == std::string::npos) return found;
+  const LineIndex lines(text);
   for (const Token& token : tokens) {
     if (!token.is_comment) continue;
     const std::string_view comment =
         std::string_view(text).substr(token.begin, token.end - token.begin);
-    const std::size_t mark = comment.find(kMark);
-    if (mark == std::string_view::npos || !comment.starts_with("--")) continue;
+    const std::size_t mark = comment.find_first_not_of("- ");
+    if (!comment.starts_with("--") || mark == std::string_view::npos ||
+        !comment.substr(mark).starts_with(kMark)) {
+      continue;
+    }
     InlineSuppression& read = found.emplace_back(Parse(comment.substr(mark + kMark.size())));
-    read.line = LineOf(text, token.begin);
+    read.line = lines.LineOf(token.begin);
     // The statement around the comment, or the one after it.
     const auto about =
         std::find_if(statements.begin(), statements.end(),
@@ -96,24 +100,22 @@ std::vector<InlineSuppression> ReadSuppressions(const std::string& text,
       if (read.problem.empty()) read.problem = "no statement follows it";
       continue;
     }
-    read.first_line = LineOf(text, about->begin);
-    read.last_line = LineOf(text, about->end);
+    read.begin = about->begin;
+    read.end = about->end;
   }
   return found;
 }
 
 void ApplySuppressions(const std::vector<InlineSuppression>& inlined, const std::string& file,
-                       const LintOptions& options, std::size_t first_finding,
-                       std::vector<LintFinding>& findings) {
+                       const LintOptions& options, std::vector<LintFinding>& findings) {
   std::vector<LintFinding> complaints;
   for (const InlineSuppression& allowed : inlined) {
     bool was_needed = false;
     const RulePage* const page = FindRule(allowed.rule);
     const bool counts = allowed.problem.empty() && !IsOver(allowed.until, options);
-    for (std::size_t i = first_finding; counts && i < findings.size(); ++i) {
-      LintFinding& finding = findings[i];
-      if (finding.file != file || finding.rule != page->id || finding.line < allowed.first_line ||
-          finding.line > allowed.last_line) {
+    for (LintFinding& finding : findings) {
+      if (!counts || finding.file != file || finding.rule != page->id || finding.line == 0 ||
+          finding.offset < allowed.begin || finding.offset > allowed.end) {
         continue;
       }
       finding.suppressed_because = allowed.reason;

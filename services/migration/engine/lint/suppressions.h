@@ -1,6 +1,7 @@
 // Rules that are broken on purpose. Internal to the linter.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,8 @@ struct InlineSuppression {
   std::string until;  // "" = for good
   std::string reason;
   int line = 0;
-  int first_line = 0;  // of the statement that it is about
-  int last_line = 0;
+  std::size_t begin = 0;  // bytes of the statement that it is about
+  std::size_t end = 0;
   std::string problem;  // why it does not count; "" = it does
 };
 
@@ -30,8 +31,7 @@ std::vector<InlineSuppression> ReadSuppressions(const std::string& text,
 // Marks the findings of one script that its comments allow, and appends M09 for comments that
 // allow nothing or are out of date.
 void ApplySuppressions(const std::vector<InlineSuppression>& inlined, const std::string& file,
-                       const LintOptions& options, std::size_t first_finding,
-                       std::vector<LintFinding>& findings);
+                       const LintOptions& options, std::vector<LintFinding>& findings);
 
 // The same for what a revision's revision.textproto allows.
 void ApplySuppressions(const Revision& revision, const LintOptions& options,

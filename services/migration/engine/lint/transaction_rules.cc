@@ -8,8 +8,10 @@
 namespace lockstep::migration {
 namespace {
 
+// What leaves something invalid behind when it is broken off.
 bool IsConcurrent(const Scene& scene) {
-  return scene.statement().refuses_transaction && scene.node() != "VacuumStmt";
+  return scene.statement().refuses_transaction &&
+         IsIn(scene.node(), {"IndexStmt", "DropStmt", "ReindexStmt", "AlterTableStmt"});
 }
 
 bool ChangesRows(std::string_view node) {
@@ -96,7 +98,8 @@ bool IsRobust(Scene& scene) {
 
 void TransactionRules::BeginUnit(std::size_t statements) {
   statements_ = statements;
-  is_begun_ = has_lock_timeout_ = has_timeout_ = told_timeout_ = false;
+  seen_ = 0;
+  is_begun_ = has_lock_timeout_ = has_statement_timeout_ = told_timeout_ = false;
 }
 
 void TransactionRules::Enter(const Scene& scene) {
@@ -154,11 +157,17 @@ void TransactionRules::EndUnit(Scene& scene) {
 void TransactionRules::CheckTimeouts(Scene& scene) {
   if (scene.node() == "VariableSetStmt") {
     const std::string name = scene.body()["name"].text();
-    if (name == "lock_timeout") has_lock_timeout_ = true;
-    if (IsIn(name, {"lock_timeout", "statement_timeout"})) has_timeout_ = SetsTimeout(scene.body());
+    const bool resets_all = scene.body()["kind"].raw() == "VAR_RESET_ALL";
+    if (name == "lock_timeout" || resets_all) has_lock_timeout_ = SetsTimeout(scene.body());
+    if (name == "statement_timeout" || resets_all) {
+      has_statement_timeout_ = SetsTimeout(scene.body());
+    }
     return;
   }
-  if (has_timeout_ && IsConcurrent(scene)) {
+  for (const SettingChange& setting : scene.statement().settings) {
+    has_lock_timeout_ = has_lock_timeout_ || setting.name == "lock_timeout";
+  }
+  if ((has_lock_timeout_ || has_statement_timeout_) && IsConcurrent(scene)) {
     scene.Report("N13", LintLevel::kWarning, "",
                  "a timeout breaks the build off and leaves something invalid behind; set it to 0 "
                  "for this statement and watch it");
@@ -177,7 +186,11 @@ void TransactionRules::CheckTimeouts(Scene& scene) {
 }
 
 void TransactionRules::CheckRepeatable(Scene& scene) {
-  if (scene.is_in_transaction() || statements_ < 2 || IsRobust(scene)) return;
+  ++seen_;
+  // The last one has nothing after it that could fail; a concurrent build says it itself (N14).
+  if (scene.is_in_transaction() || seen_ >= statements_ || IsConcurrent(scene) || IsRobust(scene)) {
+    return;
+  }
   scene.Report("L28", LintLevel::kWarning, "",
                "when a later statement fails, running the file again stops here");
 }
@@ -242,6 +255,12 @@ void TransactionRules::CheckAlters(Scene& scene) {
       });
   if (!is_closing || !scene.IsInUse(table)) return;
   now_.changed_schema = table;
+  if (!now_.changed_rows.empty()) {
+    scene.Report(
+        "L41", LintLevel::kWarning, table,
+        absl::StrCat("the transaction changed rows of ", now_.changed_rows,
+                     " and now the definition of ", table, ": its locks last as long as both"));
+  }
   if (now_.altered.insert(table).second) return;
   scene.Report("L31", LintLevel::kNote, table,
                absl::StrCat("one ALTER TABLE with several actions does this in one go; ", table,
@@ -298,9 +317,14 @@ void TransactionRules::CheckReferences(Scene& scene) {
 }
 
 void TransactionRules::CheckRows(Scene& scene) {
-  const bool changes = ChangesRows(scene.node());
-  if ((!changes && !Copies(scene)) || scene.IsBackfill()) return;
-  const std::string table = RelationName(scene.body()["relation"]);
+  if (scene.IsBackfill()) return;
+  ForEachChange(scene.body(), [&](TreeNode change) { CheckChange(scene, change); });
+}
+
+void TransactionRules::CheckChange(Scene& scene, TreeNode change) {
+  const bool changes = ChangesRows(change.key());
+  if (!changes && !change["selectStmt"]["SelectStmt"].Has("fromClause")) return;
+  const std::string table = RelationName(change["relation"]);
   if (!scene.IsInUse(table)) return;
   now_.changed_rows = table;
   if (scene.is_in_transaction() && !now_.changed_schema.empty()) {
@@ -309,14 +333,17 @@ void TransactionRules::CheckRows(Scene& scene) {
                               " and rows of ", table, ": its locks last as long as both"));
   }
   if (!changes || scene.IsSmall(table)) return;
-  const TreeNode condition = scene.body()["whereClause"];
-  if (condition.empty() && scene.node() != "MergeStmt") {
+  const std::string_view what = change.key() == "UpdateStmt"   ? "UPDATE"
+                                : change.key() == "DeleteStmt" ? "DELETE"
+                                                               : "MERGE";
+  const TreeNode condition = change["whereClause"];
+  if (condition.empty() && change.key() != "MergeStmt") {
     scene.Report("L41", LintLevel::kWarning, table,
-                 absl::StrCat(scene.statement().tag, " without WHERE changes every row of ", table,
+                 absl::StrCat(std::string(what), " without WHERE changes every row of ", table,
                               " in one transaction (", RowsText(scene.model(), table), ")"));
   } else if (!NamesRows(scene, table, condition)) {
     scene.Report("L41", LintLevel::kWarning, table,
-                 absl::StrCat(scene.statement().tag, " may change any number of rows of ", table,
+                 absl::StrCat(std::string(what), " may change any number of rows of ", table,
                               " in one transaction (", RowsText(scene.model(), table),
                               "); a backfill does it in batches"));
   }

@@ -60,6 +60,7 @@ class TransactionRules {
   void CheckReference(Scene& scene, const std::string& table, TreeNode constraint,
                       const std::string& column);
   void CheckRows(Scene& scene);
+  void CheckChange(Scene& scene, TreeNode change);
   void CheckEnums(Scene& scene);
   void CheckReplaced(Scene& scene);
 
@@ -70,9 +71,10 @@ class TransactionRules {
   std::vector<Reference> references_;
   // Of the file:
   std::size_t statements_ = 0;
-  bool is_begun_ = false;  // an explicit BEGIN is open
-  bool has_lock_timeout_ = false;
-  bool has_timeout_ = false;  // one that is neither zero nor the default
+  std::size_t seen_ = 0;
+  bool is_begun_ = false;          // an explicit BEGIN is open
+  bool has_lock_timeout_ = false;  // neither zero nor the default
+  bool has_statement_timeout_ = false;
   bool told_timeout_ = false;
 };
 

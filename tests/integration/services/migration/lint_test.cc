@@ -148,7 +148,7 @@ TEST_F(LintTest, KnowsWhatTheCatalogHas) {
   const auto noted = std::find_if(children.constraints.begin(), children.constraints.end(),
                                   [](const auto& have) { return have.name == "noted"; });
   ASSERT_NE(noted, children.constraints.end());
-  EXPECT_EQ(noted->not_null_column, "note");
+  EXPECT_THAT(noted->not_null_columns, ElementsAre("note"));
   EXPECT_FALSE(noted->is_validated);
   EXPECT_EQ(model.TableOfIndex("core.children_parent"), "core.children");
   EXPECT_EQ(model.IsConstrainedDomain("core.positive"), true);

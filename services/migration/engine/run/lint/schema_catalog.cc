@@ -127,7 +127,7 @@ SELECT n.nspname || '.' || c.relname, cn.nspname, h.relname, false
 constexpr char kTypes[] = R"sql(
 SELECT n.nspname || '.' || t.typname AS name,
        t.typtype = 'd' AND (t.typnotnull OR EXISTS (
-           SELECT FROM pg_constraint AS k WHERE k.contypid = t.oid)) AS is_constrained
+           SELECT FROM pg_constraint AS k WHERE k.contypid IN (t.oid, t.typbasetype))) AS is_constrained
   FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
  WHERE t.typtype IN ('d', 'e', 'r') AND )sql";
 
@@ -214,7 +214,9 @@ absl::Status LoadConstraints(pg::Connection& connection, SchemaModel& model) {
     constraint.is_validated = row.Get<bool>("is_validated");
     constraint.columns = Names(row.OptionalText("columns").value_or(""));
     constraint.referenced = row.Text("referenced");
-    constraint.not_null_column = row.OptionalText("not_null_column").value_or("");
+    if (const auto column = row.OptionalText("not_null_column")) {
+      constraint.not_null_columns.push_back(*column);
+    }
     if (constraint.kind == ModelConstraint::Kind::kForeign) {
       constraint.referenced_keys = Names(row.OptionalText("keys").value_or(""));
     }

@@ -154,6 +154,77 @@ TEST(Lint, ForgetsWhatIsNewOnceThePlanIsOver) {
   EXPECT_TRUE(Has(Lint({{.script = &more}}, {}, model), "L01"));
 }
 
+TEST(Lint, KnowsThatATemporaryTableIsNobodys) {
+  const LintReport report = LintText(
+      "SET lock_timeout = '2s'; CREATE TEMPORARY TABLE kept (id uuid) ON COMMIT DROP;"
+      " CREATE INDEX kept_id ON kept (id); ALTER TABLE kept ADD COLUMN n int NOT NULL;"
+      " DELETE FROM kept WHERE id IS NULL; DROP TABLE kept;");
+  EXPECT_TRUE(report.findings.empty());
+}
+
+TEST(Lint, DoesNotFallIntoWhatIsNestedTooDeeply) {
+  std::string sum = "SELECT 1";
+  for (int i = 0; i < 7'000; ++i) sum += "+1";
+  const LintReport report = LintText(sum + ";");
+  EXPECT_EQ(One(report, "L35").level, LintLevel::kError);
+  EXPECT_EQ(report.unreadable_files, 1);
+}
+
+TEST(Lint, SeesChangesInsideOfWith) {
+  EXPECT_TRUE(Has(LintText("WITH gone AS (DELETE FROM transactions.orders RETURNING id)"
+                           " SELECT count(*) FROM gone;"),
+                  "L41"));
+}
+
+TEST(Lint, ReadsWhetherAnOptionIsSwitchedOff) {
+  EXPECT_TRUE(Has(LintText("REINDEX (CONCURRENTLY FALSE) TABLE core.t;"), "L04"));
+  EXPECT_FALSE(Has(LintText("REINDEX (CONCURRENTLY) TABLE core.t;"), "L04"));
+  EXPECT_FALSE(Has(LintText("VACUUM (FULL FALSE) core.t;"), "L06"));
+  EXPECT_TRUE(Has(LintText("VACUUM FULL;"), "L06"));
+}
+
+TEST(Lint, TakesUsingForNothingWhereItSaysWhatIsDoneAnyway) {
+  const auto look = [](const std::string& old_type, const std::string& change) {
+    const Script made = Read("a.sql", "CREATE TABLE core.t (c " + old_type + ");");
+    SchemaModel model;
+    Lint({{.script = &made}}, {}, model);
+    model.Settle();
+    return Has(LintText("ALTER TABLE core.t ALTER COLUMN c TYPE " + change + ";", {}, model),
+               "L18");
+  };
+  EXPECT_FALSE(look("varchar(10)", "text USING c::text"));
+  EXPECT_TRUE(look("varchar(10)", "text USING upper(c)"));
+  EXPECT_TRUE(look("text", "text COLLATE \"C\""));
+  EXPECT_TRUE(look("interval(6)", "interval(3)"));
+  EXPECT_FALSE(look("interval", "interval(6)"));
+  EXPECT_FALSE(look("timestamp(3)", "timestamp(6)"));
+}
+
+TEST(Lint, AllowsWhatIsOnlyKnownAtTheEndOfThePlan) {
+  const LintReport report = LintText(
+      "CREATE TABLE core.p (id bigint PRIMARY KEY);\n"
+      "-- lint: allow L39 because nobody deletes parents\n"
+      "CREATE TABLE core.c (id bigint PRIMARY KEY, p_id bigint REFERENCES core.p (id));");
+  EXPECT_FALSE(Has(report, "L39"));
+  EXPECT_FALSE(Has(report, "M09"));
+}
+
+TEST(Lint, AllowsTheStatementAndNotItsLine) {
+  const LintReport report = LintText(
+      "-- lint: allow L01 because it is small\n"
+      "CREATE INDEX a ON core.t (a); CREATE INDEX b ON core.u (b);");
+  EXPECT_TRUE(Has(report, "L01"));
+}
+
+TEST(Lint, ReadsNothingWhenAnIndexIsAttached) {
+  EXPECT_FALSE(Has(LintText("ALTER INDEX core.all_i ATTACH PARTITION core.part_i;"), "N07"));
+}
+
+TEST(Lint, CountsColumnsInCharacters) {
+  EXPECT_EQ(One(LintText("SELECT '\xC3\xA4\xE2\x82\xAC'; " + std::string(kIndex)), "L01").column,
+            14);
+}
+
 TEST(Lint, NamesTwoServicesThatLockTheSameTable) {
   constexpr char kReference[] =
       "CREATE TABLE %.a (id uuid PRIMARY KEY, item uuid REFERENCES products.inventory (id));";
