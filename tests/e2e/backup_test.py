@@ -120,7 +120,8 @@ class RestorePoints(unittest.TestCase):
                 self.assertEqual(len(told.splitlines()), 2, told)  # dddd has two steps
                 name = re.search(r"lockstep dddd 2 [0-9a-f]{8}", told)
                 self.assertIsNotNone(name, told)
-                # In the log itself, where recovery looks for it.
+                # In the log itself, where recovery looks for it; the cluster of the tests commits without waiting for it.
+                suite.sql("SELECT pg_switch_wal()")
                 data = suite.sql("SHOW data_directory")
                 files = sorted(pathlib.Path(data, "pg_wal").glob("0*"))
                 found = subprocess.run(["/usr/lib/postgresql/15/bin/pg_waldump", "-r", "XLOG", files[0], files[-1]],

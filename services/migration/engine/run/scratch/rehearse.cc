@@ -48,6 +48,14 @@ bool IsOnlyOrder(const std::vector<CatalogDifference>& differences) {
                      [](const auto& difference) { return difference.fact == "position"; });
 }
 
+// Whether values of a column that stays, of as many rows as before, became others.
+bool IsOverwritten(const CatalogDifference& difference, const CatalogImage& before,
+                   const CatalogImage& after) {
+  return IsValueOfRows(difference) && difference.actual != "none" &&
+         difference.expected != "none" &&
+         CountOf(before, difference.name) == CountOf(after, difference.name);
+}
+
 // What `after` has not any more of `before`, with what it held.
 std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage& after) {
   std::vector<std::string> losses;
@@ -60,7 +68,7 @@ std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage
       losses.push_back(absl::StrCat("column ", name, ", ",
                                     ValuesOf(before, name.substr(0, dot), name.substr(dot + 1)),
                                     " values"));
-    } else if (IsValueOfRows(difference)) {
+    } else if (IsOverwritten(difference, before, after)) {
       losses.push_back(absl::StrCat(difference.fact, " in ", name, " are others"));
     } else if (difference.kind == "rows" && difference.fact == "count") {
       losses.push_back(absl::StrCat("rows of ", name, ": ", difference.expected, " before, ",
