@@ -26,16 +26,6 @@ constexpr char kBegin[] =
     " SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = "
     "'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
 
-std::vector<std::string> OwnedSchemas() {
-  std::vector<std::string> schemas;
-  for (const std::string_view service : Services()) {
-    for (const std::string_view schema : SchemasOf(service)) {
-      if (schema != kLedgerSchema) schemas.emplace_back(schema);
-    }
-  }
-  return schemas;
-}
-
 // The relation, type or function that the object is a part of; the object itself when it is none.
 std::string WholeOf(const Key& key, const std::string& facts) {
   const auto& [kind, name] = key;

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "services/migration/engine/ownership.h"
+
 namespace lockstep::migration {
 namespace {
 
@@ -217,6 +219,16 @@ std::string Sequences(bool with_values) {
 }
 
 }  // namespace
+
+std::vector<std::string> OwnedSchemas() {
+  std::vector<std::string> schemas;
+  for (const std::string_view service : Services()) {
+    for (const std::string_view schema : SchemasOf(service)) {
+      if (schema != kLedgerSchema) schemas.emplace_back(schema);
+    }
+  }
+  return schemas;
+}
 
 std::vector<std::string> CatalogQueries(int server_version, bool with_sequence_values) {
   std::string relations = Relations();

@@ -10,7 +10,7 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
-#include "services/migration/engine/ownership.h"
+#include "services/migration/engine/run/catalog/catalog_queries.h"
 #include "services/migration/engine/run/failure.h"
 
 namespace lockstep::migration {
@@ -55,18 +55,9 @@ struct Rows {
   std::int64_t limit = kSampleRows;
 };
 
-std::string OwnedSchemas() {
-  std::vector<std::string> schemas;
-  for (const std::string_view service : Services()) {
-    for (const std::string_view schema : SchemasOf(service)) {
-      if (schema != kLedgerSchema) schemas.emplace_back(schema);
-    }
-  }
-  return pg::ArrayLiteral(schemas);
-}
-
 absl::StatusOr<std::vector<Table>> ListTables(pg::Connection& connection) {
-  ASSIGN_OR_RETURN(const pg::Result rows, connection.Query(kTables, OwnedSchemas()));
+  ASSIGN_OR_RETURN(const pg::Result rows,
+                   connection.Query(kTables, pg::ArrayLiteral(OwnedSchemas())));
   std::vector<Table> tables;
   for (const pg::Row row : rows) {
     Table& table = tables.emplace_back();
@@ -126,7 +117,8 @@ absl::Status SwitchChecksOff(pg::Connection& scratch) {
 }
 
 absl::Status CopySequences(pg::Connection& live, pg::Connection& scratch) {
-  ASSIGN_OR_RETURN(const pg::Result sequences, live.Query(kSequences, OwnedSchemas()));
+  ASSIGN_OR_RETURN(const pg::Result sequences,
+                   live.Query(kSequences, pg::ArrayLiteral(OwnedSchemas())));
   for (const pg::Row row : sequences) {
     RETURN_IF_ERROR(
         scratch
