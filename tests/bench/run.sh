@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # `make bench`: measures the release build on a private cluster on tmpfs. Prints medians and spreads; compares with a
-# yardstick in the same run. `tests/bench/run.sh NAME...` runs only those of migrate, noop, import, online, proof.
+# yardstick in the same run. `tests/bench/run.sh NAME...` runs only those of migrate, noop, import, online, proof, rewrite.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 benches=("$@")
-[ "${#benches[@]}" -gt 0 ] || benches=(noop migrate import online proof)
+[ "${#benches[@]}" -gt 0 ] || benches=(noop migrate import online proof rewrite)
 
 [ -f build/release/build.ninja ] || cmake --preset release >/dev/null
 cmake --build --preset release --target lockstep lockstep-migration lockstep-catalog lockstep-orders lockstep-finance >&2

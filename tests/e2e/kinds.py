@@ -9,7 +9,7 @@ created: "2025-10-01"
 phase: PHASE_{phase}
 """
 # One transaction; steps in one message and in parts (hidden code, expectations); an index built outside of a transaction;
-# batches; a step of an administrator; a table of another owner; two steps in one transaction; the old shape taken away, and
+# batches; a step of an administrator; a view rewrite; a table of another owner; two steps in one transaction; the old shape taken away, and
 # archived when it comes back.
 REVISIONS = {
     ("catalog", "aaaa", "things", "EXPAND", ""): {
@@ -18,8 +18,10 @@ INSERT INTO core.things SELECT n, 'Thing ' || n, n FROM generate_series(1, {ROWS
 GRANT USAGE ON SCHEMA core TO catalog_app, orders_owner, orders_app;
 GRANT SELECT, INSERT, UPDATE ON core.things TO catalog_app;
 GRANT SELECT, REFERENCES ON core.things TO orders_owner;
+CREATE VIEW core.priced AS SELECT id, price FROM core.things WHERE price > 0;
+CREATE MATERIALIZED VIEW core.priced_total AS SELECT count(*) AS priced FROM core.priced;
 """,
-        "down.sql": "DROP TABLE core.things;\n",
+        "down.sql": "DROP MATERIALIZED VIEW core.priced_total;\nDROP VIEW core.priced;\nDROP TABLE core.things;\n",
         "verify.sql": "SELECT id FROM core.things WHERE price < 0;\n",
         "guard.sql": "SELECT 'things' AS what, count(*) AS count FROM core.things WHERE false;\n",
     },
@@ -57,6 +59,16 @@ destroys { table: "core.things" key: "id" columns: "doubled" }
         "verify.sql": "SELECT id FROM core.things WHERE folded IS DISTINCT FROM lower(name);\n",
         "guard.sql": "SELECT 'none' AS what, 0 AS count WHERE false;\n",
     },
+    ("catalog", "gggg", "view over the same rows", "MIGRATE", """down_revision: "bbbb"
+steps { name: "priced" kind: STEP_KIND_VIEW_REWRITE }
+"""): {
+        "01_priced.up.sql": "DROP VIEW core.priced;\n"
+                            "CREATE VIEW core.priced AS SELECT t.id, t.price FROM core.things AS t WHERE NOT t.price <= 0;\n",
+        "01_priced.down.sql": "DROP VIEW core.priced;\n"
+                              "CREATE VIEW core.priced AS SELECT id, price FROM core.things WHERE price > 0;\n",
+        "verify.sql": "SELECT id FROM core.priced WHERE price <= 0;\n",
+        "guard.sql": "SELECT 'none' AS what, 0 AS count WHERE false;\n",
+    },
     ("orders", "cccc", "uses things", "EXPAND", 'depends_on: "bbbb"\nreferences: "core.things"\n'): {
         "up.sql": "CREATE TABLE transactions.uses (id bigint PRIMARY KEY REFERENCES core.things (id));\n"
                   "INSERT INTO transactions.uses SELECT id FROM core.things;\n",
@@ -76,7 +88,7 @@ destroys { table: "core.things" key: "id" columns: "doubled" }
         "verify.sql": "SELECT id FROM finance.second WHERE id < 1;\n",
         "guard.sql": "SELECT 'second' AS what, count(*) AS count FROM finance.second;\n",
     },
-    ("catalog", "dddd", "without doubled", "CONTRACT", """down_revision: "bbbb"
+    ("catalog", "dddd", "without doubled", "CONTRACT", """down_revision: "gggg"
 supersedes_verify: "bbbb"
 steps { name: "trigger" }
 steps { name: "doubled" }

@@ -47,7 +47,7 @@ absl::StatusOr<std::set<HolderKind>> FromProto(
 // The class of a name such as "idle_in_transaction"; UNSPECIFIED for any other text.
 v1::BlockerClass BlockerClassOf(std::string_view name);
 
-// "transactional", "non-transactional", "privileged", "backfill".
+// "transactional", "non-transactional", "privileged", "backfill", "view rewrite".
 std::string ToText(StepKind kind);
 // "EXPAND", "MIGRATE", "CONTRACT".
 std::string ToText(Phase phase);

@@ -64,6 +64,22 @@ void AddBackfill(const Step& step, Parts& parts) {
   parts.Add(TextChecksum(backfill.undo_sql));
 }
 
+void AddViewRewrite(const ViewRewrite& rewrite, Parts& parts) {
+  parts.AddNumber(rewrite.rows.size());
+  for (const ComparedRows& rows : rewrite.rows) {
+    parts.Add(rows.relation).Add(TextChecksum(rows.where));
+  }
+  parts.AddNumber(rewrite.views.size());
+  for (const ComparedView& view : rewrite.views) {
+    parts.Add(view.view).Add(view.without_limit ? "without limit" : "as it is");
+    parts.Add(view.except_columns).Add(view.key).Add(view.retyped_columns);
+    parts.AddNumber(view.tolerances.size());
+    for (const Tolerance& tolerance : view.tolerances) {
+      parts.Add(tolerance.column).Add(tolerance.within);
+    }
+  }
+}
+
 std::string_view TrimSpace(std::string_view text) {
   const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -83,6 +99,8 @@ std::string_view KindText(StepKind kind) {
       return "privileged";
     case StepKind::kBackfill:
       return "backfill";
+    case StepKind::kViewRewrite:
+      return "view rewrite";
   }
   return "";
 }
@@ -136,6 +154,7 @@ std::string StepChecksum(const Step& step) {
   } else {
     parts.Add(step.up.checksum).Add(step.down.checksum);
   }
+  if (step.kind == StepKind::kViewRewrite) AddViewRewrite(step.view_rewrite, parts);
   return parts.Add(step.expect.checksum).Checksum();
 }
 

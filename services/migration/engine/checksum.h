@@ -17,8 +17,8 @@ namespace lockstep::migration {
 // Version of the rules; in front of every checksum.
 inline constexpr char kChecksumVersion[] = "v1:";
 
-// "transactional", "non-transactional", "privileged", "backfill". Part of checksums and of what
-// people see: never to change.
+// "transactional", "non-transactional", "privileged", "backfill", "view rewrite". Part of checksums
+// and of what people see: never to change.
 std::string_view KindText(StepKind kind);
 
 // Over the tokens of `text`; over its bytes without surrounding white space when not even the

@@ -81,11 +81,20 @@ void Members(Archive& archive, T& value) {
     archive(value.lock_timeout_ms, value.statement_timeout_ms, value.retry_for_seconds);
   } else if constexpr (std::is_same_v<Plain, Step>) {
     archive(value.ordinal, value.name, value.description, value.kind, value.up, value.down,
-            value.expect, value.limits, value.backfill, value.checksum);
+            value.expect, value.limits, value.backfill, value.view_rewrite, value.checksum);
   } else if constexpr (std::is_same_v<Plain, Backfill>) {
     archive(value.table, value.key, value.set, value.where, value.set_back, value.trigger,
             value.uncovered_reason, value.undo_sql, value.start_rows, value.min_rows,
             value.max_rows, value.target_ms, value.pause_ms, value.workers, value.hold);
+  } else if constexpr (std::is_same_v<Plain, ViewRewrite>) {
+    archive(value.rows, value.views);
+  } else if constexpr (std::is_same_v<Plain, ComparedRows>) {
+    archive(value.relation, value.where);
+  } else if constexpr (std::is_same_v<Plain, ComparedView>) {
+    archive(value.view, value.without_limit, value.except_columns, value.key, value.tolerances,
+            value.retyped_columns);
+  } else if constexpr (std::is_same_v<Plain, Tolerance>) {
+    archive(value.column, value.within);
   } else if constexpr (std::is_same_v<Plain, ColumnExpression>) {
     archive(value.column, value.expression);
   } else if constexpr (std::is_same_v<Plain, HoldLimits>) {

@@ -21,6 +21,7 @@
 #include "services/migration/engine/spec_reader.h"
 #include "services/migration/engine/sql_reader.h"
 #include "services/migration/engine/sql_rules.h"
+#include "services/migration/engine/view_script.h"
 
 namespace lockstep::migration {
 namespace {
@@ -95,7 +96,27 @@ class RevisionLoader {
     if (!files.expect.empty()) {
       step.expect = LoadScript(draft, files.expect, files.line, ScriptRole::kCheck, step.kind);
     }
+    if (step.kind == StepKind::kViewRewrite) CheckViewRewrite(draft, step);
     step.checksum = StepChecksum(step);
+  }
+
+  void CheckViewRewrite(const RevisionDraft& draft, const Step& step) {
+    const std::vector<ViewStatement> up = ReadViewScript(step.up, problems_);
+    ReadViewScript(step.down, problems_);
+    for (const ComparedView& compared : step.view_rewrite.views) {
+      const bool is_made = std::any_of(up.begin(), up.end(), [&](const ViewStatement& statement) {
+        return statement.MakesView() && statement.view() == compared.view;
+      });
+      if (!is_made && !up.empty()) {
+        Refuse(draft.file, 0, "VIEW_REWRITE_INVALID",
+               "views: " + compared.view + " is not made by step " + step.name);
+      }
+    }
+    for (const ComparedRows& rows : step.view_rewrite.rows) {
+      // Only to be checked as any query of the revision.
+      ReadText(draft, draft.file, "SELECT FROM " + rows.relation + " WHERE (" + rows.where + ")",
+               ScriptRole::kCheck, step.kind);
+    }
   }
 
   // Its up script is the statement of one batch; its down script begins with the end of the

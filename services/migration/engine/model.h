@@ -10,7 +10,7 @@
 namespace lockstep::migration {
 
 enum class Phase { kExpand, kMigrate, kContract };
-enum class StepKind { kTransactional, kNonTransactional, kPrivileged, kBackfill };
+enum class StepKind { kTransactional, kNonTransactional, kPrivileged, kBackfill, kViewRewrite };
 enum class Direction { kUp, kDown };
 
 // One column of one table; `table` is schema-qualified ("products.inventory").
@@ -117,6 +117,31 @@ struct Backfill {
   HoldLimits hold;
 };
 
+struct ComparedRows {
+  std::string relation;  // "schema.name"
+  std::string where;
+};
+
+struct Tolerance {
+  std::string column;
+  std::string within;  // a decimal number
+};
+
+struct ComparedView {
+  std::string view;  // "schema.name"
+  bool without_limit = false;
+  std::vector<std::string> except_columns;
+  std::vector<std::string> key;
+  std::vector<Tolerance> tolerances;
+  std::vector<std::string> retyped_columns;
+};
+
+// See ViewRewriteSpec in revision_spec.proto.
+struct ViewRewrite {
+  std::vector<ComparedRows> rows;
+  std::vector<ComparedView> views;
+};
+
 struct Step {
   int ordinal = 1;  // 1-based position in the revision
   std::string name;
@@ -129,7 +154,9 @@ struct Step {
   // Of kBackfill: `up` is the statement of one batch, with $1 and $2 for :lo and :hi; `down` drops
   // the trigger first; `expect` is asked for every range, with $1 and $2, when it has them.
   Backfill backfill;
-  std::string checksum;  // "v1:" + hex, over kind, name, up, down, expect, backfill (checksum.h)
+  ViewRewrite view_rewrite;  // of kViewRewrite
+  // "v1:" + hex, over kind, name, up, down, expect, backfill or view rewrite (checksum.h)
+  std::string checksum;
 };
 
 struct DestroyedData {

@@ -10,6 +10,7 @@
 #include "services/migration/engine/backfill_spec.h"
 #include "services/migration/engine/ownership.h"
 #include "services/migration/engine/spec_rules.h"
+#include "services/migration/engine/view_rewrite_spec.h"
 
 namespace lockstep::migration {
 
@@ -255,6 +256,7 @@ class RevisionReader {
     if (from.kind() == pb::STEP_KIND_NON_TRANSACTIONAL) step.kind = StepKind::kNonTransactional;
     if (from.kind() == pb::STEP_KIND_PRIVILEGED) step.kind = StepKind::kPrivileged;
     if (from.kind() == pb::STEP_KIND_BACKFILL) step.kind = StepKind::kBackfill;
+    if (from.kind() == pb::STEP_KIND_VIEW_REWRITE) step.kind = StepKind::kViewRewrite;
     ReadLimits(from.limits(), step.limits, [&](const char*) { return line("limits"); });
     char prefix[16];
     std::snprintf(prefix, sizeof(prefix), "%02d_", i + 1);
@@ -263,6 +265,7 @@ class RevisionReader {
                     .expect = from.expect_file(),
                     .line = line("name")};
     ReadBackfill(from, line("backfill"), step, files);
+    ReadViewRewrite(from, line("view_rewrite"), step);
     if (files.up.empty() && !files.up_is_made) files.up = prefix + step.name + ".up.sql";
     if (files.down.empty()) files.down = prefix + step.name + ".down.sql";
     for (const std::string& name : {files.up, files.down, files.expect}) {
@@ -296,6 +299,17 @@ class RevisionReader {
     if (!files.up_is_made && files.expect.empty()) {
       refuse("BACKFILL_INVALID",
              "a backfill with an up file needs expect_file, which says how it is verified");
+    }
+  }
+
+  void ReadViewRewrite(const pb::StepSpec& from, int line, Step& step) {
+    if (step.kind == StepKind::kViewRewrite) {
+      step.view_rewrite = ReadViewRewriteSpec(from.view_rewrite(), [&](std::string message) {
+        Refuse(line, "VIEW_REWRITE_INVALID", std::move(message));
+      });
+    } else if (from.has_view_rewrite()) {
+      Refuse(line, "VIEW_REWRITE_INVALID",
+             "only a step of kind STEP_KIND_VIEW_REWRITE has a view_rewrite");
     }
   }
 

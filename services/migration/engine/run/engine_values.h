@@ -60,6 +60,9 @@ struct EngineOptions {
   absl::Duration standby_spacing = absl::Seconds(5);
   // After so long without progress of an index build, an event says so and who holds it up.
   absl::Duration build_stall_after = absl::Minutes(10);
+  // Whether a view rewrite compares old and new definition on the rows that are there; false where
+  // they are a sample.
+  bool compares_views = true;
   // The first connection of the engine, if the caller began to open it; not owned (session.h).
   SessionAhead* session_ahead = nullptr;
 };

@@ -23,9 +23,9 @@ struct RunEvent {
   // verification_skipped, run_paused, run_resumed, backfill_started, backfill_progress,
   // backfill_held, backfill_paused, backfill_resumed, backfill_restarted, backfill_verified,
   // build_progress, build_stalled, partition_indexed, spacing,
-  // restore_point, backup_finished, database_restored, warning, predecessor_interrupted,
-  // predecessor_unverified; recovered, in the log of a run that ended before it verified what it
-  // had done, by the run that did so instead.
+  // view_rows, view_compared, view_made_again, restore_point, backup_finished, database_restored,
+  // warning, predecessor_interrupted, predecessor_unverified; recovered, in the log of a run that
+  // ended before it verified what it had done, by the run that did so instead.
   std::string kind;
   std::string revision;   // "" when the event is about the whole run
   int step = 0;           // ordinal, 0 when the event is not about one step

@@ -83,7 +83,7 @@ absl::Status Rehearsal::Load(const Plan& plan, const AppliedState& state, std::s
       ASSIGN_OR_RETURN(Script down,
                        LoadArchivedScript(session_.connection, revision.id, step.ordinal, "down"));
       if (IsAboutIndexesOnly(down)) continue;
-      if (step.kind != StepKind::kTransactional && step.kind != StepKind::kBackfill) {
+      if (step.kind == StepKind::kNonTransactional || step.kind == StepKind::kPrivileged) {
         return Impossible(revision.id + " step " + step.name + " does not run in a transaction");
       }
       has_hidden_code_ = has_hidden_code_ || down.is_opaque || down.facts.has_hidden_code;

@@ -257,16 +257,20 @@ std::string Renderer::Render() {
   return std::move(sql_);
 }
 
-// A script cannot hold itself back, go on where it was broken off, or verify range by range.
-absl::Status RefuseBackfills(const Graph& graph, const Plan& plan) {
+// A script cannot hold itself back, go on where it was broken off, or verify range by range; nor
+// compare views and find what hangs on them.
+absl::Status RefuseWhatNeedsEngine(const Graph& graph, const Plan& plan) {
   for (const PlanItem& item : plan.items) {
     const Revision& revision = graph.at(item.position);
     for (const std::size_t index : item.steps) {
       const Step& step = revision.steps[index];
-      if (step.kind != StepKind::kBackfill) continue;
-      return Error(absl::StatusCode::kFailedPrecondition, "BACKFILL_NEEDS_ENGINE",
-                   "revision " + revision.id + " step " + step.name +
-                       " is a backfill, which no script can do; run `lockstep upgrade` without "
+      const bool is_backfill = step.kind == StepKind::kBackfill;
+      if (!is_backfill && step.kind != StepKind::kViewRewrite) continue;
+      return Error(absl::StatusCode::kFailedPrecondition,
+                   is_backfill ? "BACKFILL_NEEDS_ENGINE" : "VIEW_REWRITE_NEEDS_ENGINE",
+                   "revision " + revision.id + " step " + step.name + " is a " +
+                       (is_backfill ? "backfill" : "view rewrite") +
+                       ", which no script can do; run `lockstep upgrade` without "
                        "--sql, with --direct where there is no service")
           .With("revision", std::string_view(revision.id));
     }
@@ -282,7 +286,7 @@ absl::StatusOr<std::string> RenderUpgrade(const Graph& graph, std::string_view t
                    ResolveTarget(graph, options.from.empty() ? "base" : options.from, {}));
   const AppliedState state = StateWith(graph, from.members);
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph, state, target));
-  RETURN_IF_ERROR(RefuseBackfills(graph, plan));
+  RETURN_IF_ERROR(RefuseWhatNeedsEngine(graph, plan));
   return Renderer(graph, state, plan, "upgrade", std::string(target)).Render();
 }
 

@@ -12,6 +12,7 @@
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/restore_point.h"
+#include "services/migration/engine/run/rewrite/view_rewrite_step.h"
 #include "services/migration/engine/run/standby_spacing.h"
 
 namespace lockstep::migration {
@@ -31,6 +32,8 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
     case StepKind::kBackfill:
       if (task.direction == Direction::kUp) return RunBackfillStep(session, task);
       break;  // its undo is one transaction
+    case StepKind::kViewRewrite:
+      return RunViewRewrite(session, task, undo);
   }
   if (task.direction == Direction::kUp) return RunTransactionalStep(session, task);
   const auto prepare = [&](pg::Connection& connection) {
@@ -40,7 +43,7 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
 }
 
 bool IsOneTransaction(const StepTask& task) {
-  return task.step.kind == StepKind::kTransactional ||
+  return task.step.kind == StepKind::kTransactional || task.step.kind == StepKind::kViewRewrite ||
          (task.step.kind == StepKind::kBackfill && task.direction == Direction::kDown);
 }
 

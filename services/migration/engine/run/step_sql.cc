@@ -54,6 +54,8 @@ std::string_view KindText(StepKind kind) {
       return "privileged";
     case StepKind::kBackfill:
       return "backfill";
+    case StepKind::kViewRewrite:
+      return "view_rewrite";
   }
   return "";
 }

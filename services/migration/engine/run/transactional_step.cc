@@ -99,6 +99,7 @@ absl::Status Attempt::RunInParts() {
   }
   ASSIGN_OR_RETURN(const auto baseline, Send(BaselineSql(boundary_)));
   RETURN_IF_ERROR(RunStatements(prepared_.statements));
+  if (prepared_.check) RETURN_IF_ERROR(prepared_.check(session_.connection));
   Killpoint("step_statements_done");
   RETURN_IF_ERROR(CheckExpectations());
   RETURN_IF_ERROR(CheckBoundary(baseline.back()[0]));
@@ -125,7 +126,10 @@ absl::Status Attempt::RunStatements(const std::vector<std::string>& statements) 
       pg::SqlStateOf(results.status()).empty()) {
     return results.status();
   }
-  return AtStatement(task_, session_.connection.completed_statements(), results.status());
+  // Lines are known of the script's own statements only.
+  const bool is_script = statements.size() == task_.script.statements.size();
+  return AtStatement(task_, is_script ? session_.connection.completed_statements() : -1,
+                     results.status());
 }
 
 absl::Status Attempt::CheckExpectations() {

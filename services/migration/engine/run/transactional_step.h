@@ -21,6 +21,8 @@ struct Prepared {
   std::string record_sql;                  // goes into the ledger with the step
   std::vector<Happening> events;           // that happened if the step commits
   std::vector<ArchivedData> archives;
+  // Asked after the statements, in the owner's role; empty = nothing.
+  std::function<absl::Status(pg::Connection&)> check = {};
 };
 
 using Prepare = std::function<absl::StatusOr<Prepared>(pg::Connection&)>;

@@ -85,7 +85,7 @@ class Rehearsal {
             CatalogImage before, bool verifies)
       : context_(context),
         scratch_(scratch),
-        engine_(scratch.options(), graph.definitions()),
+        engine_(Comparing(scratch.options(), verifies), graph.definitions()),
         verifies_(verifies),
         before_(std::move(before)) {}
 
@@ -96,6 +96,11 @@ class Rehearsal {
   absl::Status Down(const Revision& revision, absl::Duration& took);
   absl::StatusOr<CatalogImage> Look() const;
   absl::Status Judge(const Revision& revision, RehearsedRevision& rehearsed);
+  // Views are equal on all rows, not on a part of them.
+  static EngineOptions Comparing(EngineOptions options, bool compares) {
+    options.compares_views = compares;
+    return options;
+  }
   static bool Declares(const Revision& revision);
 
   const Context& context_;

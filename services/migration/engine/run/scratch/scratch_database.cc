@@ -146,6 +146,7 @@ absl::StatusOr<std::unique_ptr<ScratchDatabase>> ScratchDatabase::Create(
   ASSIGN_OR_RETURN(options.database_url, pg::WithDatabase(live.database_url, name));
   options.soak = absl::ZeroDuration();
   options.standby_spacing = absl::ZeroDuration();
+  options.compares_views = false;
   RETURN_IF_ERROR(CreateEmpty(*administrator, name));
   std::unique_ptr<ScratchDatabase> scratch(new ScratchDatabase(
       administrator_options.database_url, name, std::move(options), std::move(slot)));
