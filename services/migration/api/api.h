@@ -34,6 +34,8 @@ class Api final {
                                                       const v1::LintRequest& request);
   [[nodiscard]] absl::StatusOr<v1::RehearseResponse> Rehearse(const Context& context,
                                                               const v1::RehearseRequest& request);
+  [[nodiscard]] absl::StatusOr<v1::DiagnoseResponse> Diagnose(const Context& context,
+                                                              const v1::DiagnoseRequest& request);
   [[nodiscard]] absl::StatusOr<v1::DetectDriftResponse> DetectDrift(
       const Context& context, const v1::DetectDriftRequest& request);
   [[nodiscard]] absl::StatusOr<v1::VerifyResponse> Verify(const Context& context,

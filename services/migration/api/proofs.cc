@@ -96,4 +96,24 @@ absl::StatusOr<v1::DetectDriftResponse> Api::DetectDrift(const Context& context,
   return response;
 }
 
+absl::StatusOr<v1::DiagnoseResponse> Api::Diagnose(const Context& context,
+                                                   const v1::DiagnoseRequest& request) {
+  const absl::StatusOr<DiagnosisReport> report =
+      engine_.Diagnose(context, request.expected_chain_head());
+  if (!report.ok()) return report.status();
+  v1::DiagnoseResponse response;
+  response.set_chain_head(report->chain_head);
+  for (const Diagnosis& diagnosis : report->diagnoses) {
+    v1::Diagnosis* message = response.add_diagnoses();
+    message->set_check(diagnosis.check);
+    message->set_state(diagnosis.state == DiagnosisState::kGood       ? v1::DIAGNOSIS_STATE_GOOD
+                       : diagnosis.state == DiagnosisState::kDoubtful ? v1::DIAGNOSIS_STATE_DOUBTFUL
+                                                                      : v1::DIAGNOSIS_STATE_BAD);
+    message->set_found(diagnosis.found);
+    message->set_remedy(diagnosis.remedy);
+    for (const std::string& object : diagnosis.objects) message->add_objects(object);
+  }
+  return response;
+}
+
 }  // namespace lockstep::migration

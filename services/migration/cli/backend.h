@@ -67,6 +67,7 @@ class Backend {
   virtual absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) = 0;
   virtual absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) = 0;
   virtual absl::StatusOr<pb::DetectDriftResponse> DetectDrift() = 0;
+  virtual absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) = 0;
   virtual absl::StatusOr<pb::VerifyResponse> Verify() = 0;
   virtual absl::StatusOr<pb::Run> Stamp(const std::string& target) = 0;
   virtual absl::Status Amend(const pb::AmendRequest& request) = 0;

@@ -35,7 +35,8 @@ void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives r
 void AddBackupCommands(CLI::App& app, Action& action);   // backup backups restore
 void AddFreezeCommands(CLI::App& app, Action& action);   // freeze
 void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|release
-void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
+void AddFleetCommands(CLI::App& app, Action& action);    // instances wait
+void AddDoctorCommand(CLI::App& app, Action& action);    // doctor
 void AddLintCommands(CLI::App& app, Action& action);     // lint
 void AddProofCommands(CLI::App& app, Action& action);    // rehearse drift
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index

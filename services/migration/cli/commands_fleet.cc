@@ -1,4 +1,4 @@
-// The running processes: instances, wait, doctor.
+// The running processes: instances, wait.
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -84,127 +84,6 @@ int Wait(const Session& session, const Output& output, const WaitFlags& flags) {
       output);
 }
 
-struct Finding {
-  std::string what;
-  absl::Status status;
-  std::string detail;
-};
-
-absl::Status CheckHealth(const std::string& endpoint) {
-  auto stub = grpc::health::v1::Health::NewStub(rpc::MakeChannel(endpoint));
-  const absl::Duration timeout = absl::Seconds(2);
-  rpc::ClientCall call(Context::WithTimeout(timeout), migration::NewUuid(), timeout);
-  grpc::health::v1::HealthCheckRequest request;
-  request.set_service("readiness");
-  grpc::health::v1::HealthCheckResponse response;
-  const absl::Status status = rpc::FromGrpc(stub->Check(call.context(), request, &response));
-  if (!status.ok()) {
-    return Error(absl::StatusCode::kUnavailable, "SERVICE_UNREACHABLE",
-                 "no answer; is it running?");
-  }
-  if (response.status() != grpc::health::v1::HealthCheckResponse::SERVING) {
-    return Error(
-        absl::StatusCode::kFailedPrecondition, "NOT_SERVING",
-        "runs, but is not ready: its database or its required revision is missing, see its log");
-  }
-  return absl::OkStatus();
-}
-
-// Whether migrations can run over the connection that answered.
-std::vector<Finding> AboutRunner(const pb::GetStatusResponse& status) {
-  std::vector<Finding> findings;
-  const absl::Status problem = status.runner_problem().empty()
-                                   ? absl::OkStatus()
-                                   : Error(absl::StatusCode::kFailedPrecondition,
-                                           status.runner_problem_reason(), status.runner_problem());
-  findings.push_back({"runner", problem, "on the primary, without a pooler in between"});
-  if (status.runner_is_superuser()) {
-    findings.push_back({"warning", absl::OkStatus(),
-                        "the runner is a superuser; lockstep_migrator is enough and safer"});
-  }
-  if (!status.waits_for().empty()) {
-    findings.push_back({"run", absl::OkStatus(), status.waits_for()});
-  }
-  return findings;
-}
-
-std::vector<Finding> Examine(const Session& session) {
-  std::vector<Finding> findings;
-  const auto definitions = migration::LoadDefinitions(session.options.migrations_dir);
-  findings.push_back({"definitions in " + session.options.migrations_dir, definitions.status(),
-                      definitions.ok()
-                          ? std::to_string(definitions->revisions.size()) + " revisions, " +
-                                std::to_string(definitions->releases.size()) + " releases"
-                          : ""});
-  if (definitions.ok()) {
-    for (const migration::Problem& warning : definitions->warnings) {
-      findings.push_back({"warning", absl::OkStatus(), warning.text()});
-    }
-  }
-  if (session.options.direct_url.empty()) {
-    const std::vector<std::pair<std::string, std::string>> endpoints = {
-        {"migration", session.options.endpoint},
-        {"catalog", session.options.catalog_endpoint},
-        {"orders", session.options.orders_endpoint},
-        {"finance", session.options.finance_endpoint}};
-    for (const auto& [service, endpoint] : endpoints) {
-      findings.push_back({service + " at " + endpoint, CheckHealth(endpoint), "ready"});
-    }
-  }
-  auto backend = session.Connect();
-  absl::Status ledger = backend.status();
-  std::string detail;
-  std::vector<Finding> runner;
-  if (ledger.ok()) {
-    const auto status = (*backend)->GetStatus();
-    ledger = status.status();
-    if (status.ok()) {
-      runner = AboutRunner(*status);
-      detail = "PostgreSQL " + std::to_string(status->server_version() / 10000) + "." +
-               std::to_string(status->server_version() % 10000) + ", ledger version " +
-               std::to_string(status->ledger_version()) + ", " +
-               std::to_string(status->pending_size()) + " pending";
-      if (!status->definitions_problem().empty()) {
-        ledger = Error(absl::StatusCode::kFailedPrecondition, "DEFINITIONS_INVALID",
-                       status->definitions_problem());
-      } else if (!status->history_problem().empty()) {
-        ledger = Error(absl::StatusCode::kFailedPrecondition, "HISTORY_MISMATCH",
-                       status->history_problem());
-      } else if (status->partial_size() > 0) {
-        ledger = Error(absl::StatusCode::kFailedPrecondition, "PARTLY_APPLIED",
-                       status->partial(0) + " is applied half-way; run upgrade or downgrade");
-      }
-    }
-  }
-  findings.push_back({"ledger", ledger, detail});
-  findings.insert(findings.end(), runner.begin(), runner.end());
-  return findings;
-}
-
-int Doctor(const Session& session, const Output& output) {
-  const std::vector<Finding> findings = Examine(session);
-  int exit_code = 0;
-  std::vector<std::vector<std::string>> rows;
-  auto document = nlohmann::ordered_json::array();
-  for (const Finding& finding : findings) {
-    const bool is_ok = finding.status.ok();
-    if (!is_ok && exit_code == 0)
-      exit_code = static_cast<int>(migration::ExitClassOf(finding.status));
-    rows.push_back({is_ok ? output.Paint("ok", Colour::kGreen) : output.Paint("bad", Colour::kRed),
-                    finding.what, is_ok ? finding.detail : MessageOf(finding.status)});
-    document.push_back({{"ok", is_ok},
-                        {"check", finding.what},
-                        {"reason", ReasonOf(finding.status)},
-                        {"found", rows.back()[2]}});
-  }
-  if (output.json()) {
-    output.Json(JsonText(document, 1));
-  } else {
-    output.Table({"", "CHECK", "FOUND"}, rows);
-  }
-  return exit_code;
-}
-
 }  // namespace
 
 void AddFleetCommands(CLI::App& app, Action& action) {
@@ -224,9 +103,6 @@ void AddFleetCommands(CLI::App& app, Action& action) {
       return Wait(session, output, *flags);
     };
   });
-
-  app.add_subcommand("doctor", "checks definitions, processes and ledger, and says what is wrong")
-      ->callback([&action] { action = Doctor; });
 }
 
 }  // namespace lockstep::cli

@@ -1,6 +1,10 @@
 // Where the database stands: current, heads, history, releases, show, status.
+#include "common/json/json.h"
+#include "common/status/error.h"
 #include "services/migration/cli/commands.h"
+#include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/failure.h"
+#include "services/migration/engine/run/scratch/scratch_database.h"
 
 namespace lockstep::cli {
 namespace {
@@ -85,6 +89,42 @@ int History(const Session& session, const Output& output, int limit) {
                     entry.run_id().substr(0, 8)});
   }
   output.Table({"TIME (UTC)", "DIR", "SERVICE", "REVISION", "STEP", "TOOK", "WHO", "RUN"}, rows);
+  return 0;
+}
+
+struct HistoryFlags {
+  int limit = 50;
+  std::string at;
+  std::string into;
+};
+
+// The schema of the past, to look at and to compare with.
+int Rebuild(const Session& session, const Output& output, const HistoryFlags& flags) {
+  if (flags.at.empty() || flags.into.empty()) {
+    return Finish(InvalidField(flags.at.empty() ? "--at" : "--into", "FLAG_REQUIRED",
+                               "--at REV and --into DATABASE need each other"),
+                  output);
+  }
+  if (session.options.direct_url.empty()) {
+    return Finish(Error(absl::StatusCode::kFailedPrecondition, "HISTORY_NEEDS_DIRECT",
+                        "making a database needs --direct, and --admin-url of a role that may"),
+                  output);
+  }
+  const auto definitions = migration::LoadDefinitions(session.options.migrations_dir);
+  if (!definitions.ok()) return Finish(definitions.status(), output);
+  migration::EngineOptions live;
+  live.database_url = session.options.direct_url;
+  live.admin_url = session.options.admin_url;
+  const absl::Status made = migration::RebuildInto(Context::WithTimeout(absl::Minutes(10)), live,
+                                                   *definitions, flags.at, flags.into);
+  if (!made.ok()) return Finish(made, output);
+  if (output.json()) {
+    output.Json(
+        JsonText(nlohmann::ordered_json{{"target", flags.at}, {"database", flags.into}}, 1));
+  } else {
+    output.Line("database " + flags.into + " is at " + flags.at +
+                "; drop it when you have seen it");
+  }
   return 0;
 }
 
@@ -248,12 +288,15 @@ void AddStateCommands(CLI::App& app, Action& action) {
 
   auto* history =
       app.add_subcommand("history", "the log of applied and undone steps, newest first");
-  auto limit = std::make_shared<int>(50);
-  history->add_option("--limit", *limit, "at most so many entries (1 to 1000)")
+  auto flags = std::make_shared<HistoryFlags>();
+  history->add_option("--limit", flags->limit, "at most so many entries (1 to 1000)")
       ->check(CLI::Range(1, 1000));
-  history->callback([&action, limit] {
-    action = [limit](const Session& session, const Output& output) {
-      return History(session, output, *limit);
+  history->add_option("--at", flags->at, "instead: a release or revision whose schema to rebuild");
+  history->add_option("--into", flags->into, "the name of the database that is made for it");
+  history->callback([&action, flags] {
+    action = [flags](const Session& session, const Output& output) {
+      const bool rebuilds = !flags->at.empty() || !flags->into.empty();
+      return rebuilds ? Rebuild(session, output, *flags) : History(session, output, flags->limit);
     };
   });
 

@@ -78,6 +78,11 @@ class DirectBackend final : public Backend {
     request.set_target(target);
     return api_.Rehearse(context_, request);
   }
+  absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) override {
+    pb::DiagnoseRequest request;
+    request.set_expected_chain_head(expected_head);
+    return api_.Diagnose(context_, request);
+  }
   absl::StatusOr<pb::DetectDriftResponse> DetectDrift() override {
     return api_.DetectDrift(context_, pb::DetectDriftRequest());
   }

@@ -94,6 +94,7 @@ int Main(int argc, char** argv) {
   AddFreezeCommands(app, action);
   AddGateCommands(app, action);
   AddFleetCommands(app, action);
+  AddDoctorCommand(app, action);
   AddLintCommands(app, action);
   AddProofCommands(app, action);
   AddAuthorCommands(app, action);

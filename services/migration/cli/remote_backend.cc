@@ -57,6 +57,11 @@ class RemoteBackend final : public Backend {
     request.set_target(target);
     return Call(*migration_, &pb::MigrationService::Stub::Rehearse, request, kSlowCallTimeout);
   }
+  absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) override {
+    pb::DiagnoseRequest request;
+    request.set_expected_chain_head(expected_head);
+    return Call(*migration_, &pb::MigrationService::Stub::Diagnose, request);
+  }
   absl::StatusOr<pb::DetectDriftResponse> DetectDrift() override {
     return Call(*migration_, &pb::MigrationService::Stub::DetectDrift, pb::DetectDriftRequest(),
                 kSlowCallTimeout);

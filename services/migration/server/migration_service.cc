@@ -139,6 +139,12 @@ grpc::ServerUnaryReactor* MigrationService::Rehearse(grpc::CallbackServerContext
   return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Rehearse), kSlow);
 }
 
+grpc::ServerUnaryReactor* MigrationService::Diagnose(grpc::CallbackServerContext* context,
+                                                     const v1::DiagnoseRequest* request,
+                                                     v1::DiagnoseResponse* response) {
+  return runner_.Unary(context, request, response, WithFresh(engines_, &Api::Diagnose), kSlow);
+}
+
 grpc::ServerUnaryReactor* MigrationService::DetectDrift(grpc::CallbackServerContext* context,
                                                         const v1::DetectDriftRequest* request,
                                                         v1::DetectDriftResponse* response) {

@@ -47,6 +47,9 @@ class MigrationService final : public v1::MigrationService::CallbackService {
   grpc::ServerUnaryReactor* Rehearse(grpc::CallbackServerContext* context,
                                      const v1::RehearseRequest* request,
                                      v1::RehearseResponse* response) override;
+  grpc::ServerUnaryReactor* Diagnose(grpc::CallbackServerContext* context,
+                                     const v1::DiagnoseRequest* request,
+                                     v1::DiagnoseResponse* response) override;
   grpc::ServerUnaryReactor* DetectDrift(grpc::CallbackServerContext* context,
                                         const v1::DetectDriftRequest* request,
                                         v1::DetectDriftResponse* response) override;

@@ -21,6 +21,7 @@
 #include "services/migration/engine/graph.h"
 #include "services/migration/engine/model.h"
 #include "services/migration/engine/plan.h"
+#include "services/migration/engine/run/doctor/doctor.h"
 #include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/events.h"
 #include "services/migration/engine/run/failure.h"
@@ -128,6 +129,10 @@ class Engine {
                                                          const RehearsalProgress& progress);
   // Compares the live catalog with what the applied revisions should have made (scratch/drift.h).
   [[nodiscard]] absl::StatusOr<DriftReport> DetectDrift(const Context& context) const;
+  // Looks for what is wrong with the database (doctor/doctor.h). `expected_head`: where the history
+  // ended once; "" = not asked. INVALID_ARGUMENT (CHAIN_HEAD_INVALID).
+  [[nodiscard]] absl::StatusOr<DiagnosisReport> Diagnose(const Context& context,
+                                                         std::string_view expected_head) const;
   // Newest first; at most `limit`.
   [[nodiscard]] absl::StatusOr<std::vector<BackfillInfo>> ListBackfills(const Context& context,
                                                                         int limit) const;

@@ -1,4 +1,4 @@
-// What is proven on scratch databases.
+// What is proven on scratch databases, and what is found by looking at the live one.
 #include "common/status/macros.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/lease.h"
@@ -24,6 +24,12 @@ absl::StatusOr<DriftReport> Engine::DetectDrift(const Context& context) const {
   ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(*connection, graph_));
   return FindDrift(context, options_, graph_, state);
+}
+
+absl::StatusOr<DiagnosisReport> Engine::Diagnose(const Context& context,
+                                                 std::string_view expected_head) const {
+  ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
+  return Examine(*connection, expected_head);
 }
 
 }  // namespace lockstep::migration

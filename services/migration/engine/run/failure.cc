@@ -14,6 +14,7 @@ struct ReasonClass {
 };
 
 constexpr std::array kReasons = {
+    ReasonClass{"HISTORY_EDITED", ExitClass::kHistory},
     ReasonClass{"HISTORY_MISMATCH", ExitClass::kHistory},
     ReasonClass{"HISTORY_UNKNOWN_REVISION", ExitClass::kHistory},
     ReasonClass{"ARCHIVED_SCRIPT_DAMAGED", ExitClass::kHistory},

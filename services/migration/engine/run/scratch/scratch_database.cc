@@ -13,8 +13,11 @@
 #include "common/pg/sqlstate.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/graph.h"
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/session.h"
+#include "services/migration/engine/spec_rules.h"
+#include "services/migration/engine/target.h"
 
 namespace lockstep::migration {
 namespace {
@@ -72,6 +75,10 @@ absl::Status CreateEmpty(pg::Connection& administrator, const std::string& name)
               pg::QuoteLiteral(std::string(locale[0].Text("collation"))), " LC_CTYPE ",
               pg::QuoteLiteral(std::string(locale[0].Text("ctype"))), ProviderOf(locale[0])))
           .status();
+  if (pg::SqlStateOf(created) == "42P04") {
+    return Error(absl::StatusCode::kAlreadyExists, "DATABASE_EXISTS",
+                 "there is a database " + name + " already; give a name that is free");
+  }
   if (pg::SqlStateOf(created) != "42501") return created;
   return Error(absl::StatusCode::kFailedPrecondition, "SCRATCH_NOT_PERMITTED",
                "this needs a scratch database, and the role may not create databases: give "
@@ -126,8 +133,9 @@ ScratchDatabase::ScratchDatabase(std::string administrator_url, std::string name
       options_(std::move(options)),
       slot_(std::move(slot)) {}
 
-absl::StatusOr<std::unique_ptr<ScratchDatabase>> ScratchDatabase::Create(
-    const Context& context, const EngineOptions& live) {
+absl::StatusOr<std::unique_ptr<ScratchDatabase>> ScratchDatabase::Create(const Context& context,
+                                                                         const EngineOptions& live,
+                                                                         std::string name) {
   RETURN_IF_ERROR(context.Check());
   static std::mutex one_at_a_time;
   std::unique_lock<std::mutex> slot(one_at_a_time, std::try_to_lock);
@@ -139,8 +147,10 @@ absl::StatusOr<std::unique_ptr<ScratchDatabase>> ScratchDatabase::Create(
   ASSIGN_OR_RETURN(const auto administrator, OpenSession(administrator_options, kPurpose));
   RETURN_IF_ERROR(administrator->Query("SET statement_timeout = 0").status());
   RETURN_IF_ERROR(DropStale(*administrator));
-  const std::string name = absl::StrCat(
-      absl::FormatTime(kNameFormat, absl::Now(), absl::UTCTimeZone()), "_", NewUuid().substr(0, 8));
+  if (name.empty()) {
+    name = absl::StrCat(absl::FormatTime(kNameFormat, absl::Now(), absl::UTCTimeZone()), "_",
+                        NewUuid().substr(0, 8));
+  }
   EngineOptions options = administrator_options;
   ASSIGN_OR_RETURN(options.admin_url, pg::WithDatabase(administrator_options.database_url, name));
   ASSIGN_OR_RETURN(options.database_url, pg::WithDatabase(live.database_url, name));
@@ -156,6 +166,7 @@ absl::StatusOr<std::unique_ptr<ScratchDatabase>> ScratchDatabase::Create(
 }
 
 ScratchDatabase::~ScratchDatabase() {
+  if (is_kept_) return;
   EngineOptions options = options_;
   options.database_url = administrator_url_;
   const auto administrator = OpenSession(options, kPurpose);
@@ -186,6 +197,25 @@ absl::Status ScratchDatabase::BringTo(const Context& context, const Definitions&
   // There are no builds here that a gate could wait for.
   run.force_gate = "scratch database";
   return engine.Upgrade(context, "head", run, sink).status();
+}
+
+absl::Status RebuildInto(const Context& context, const EngineOptions& live,
+                         const Definitions& definitions, std::string_view target,
+                         const std::string& name) {
+  if (!IsIdentifier(name)) {
+    return Error(absl::StatusCode::kInvalidArgument, "DATABASE_NAME_INVALID",
+                 "\"" + name + "\" must be a name of lower-case letters, digits and _");
+  }
+  const Graph graph(definitions);
+  ASSIGN_OR_RETURN(const Target at, ResolveTarget(graph, target, {}));
+  AppliedState state;
+  for (const std::size_t position : at.members) {
+    state.revisions[graph.at(position).id].is_complete = true;
+  }
+  ASSIGN_OR_RETURN(const auto database, ScratchDatabase::Create(context, live, name));
+  RETURN_IF_ERROR(database->BringTo(context, definitions, state));
+  database->Keep();
+  return absl::OkStatus();
 }
 
 absl::Status MayRunOnScratch(const std::vector<const Revision*>& revisions) {

@@ -25,10 +25,13 @@ class ScratchDatabase {
   // is set. FAILED_PRECONDITION (SCRATCH_NOT_PERMITTED: no right to create databases); ABORTED
   // (SCRATCH_IN_USE) while this process has another one: they are work for the live server. Scratch
   // databases that killed processes left more than six hours ago are dropped on the way.
+  // `name`: "" = one that nobody else has. ALREADY_EXISTS (DATABASE_EXISTS).
   static absl::StatusOr<std::unique_ptr<ScratchDatabase>> Create(const Context& context,
-                                                                 const EngineOptions& live);
-  // Drops it. What cannot be dropped is left to a later one.
+                                                                 const EngineOptions& live,
+                                                                 std::string name = "");
+  // Drops it, unless it is to be kept. What cannot be dropped is left to a later one.
   ~ScratchDatabase();
+  void Keep() { is_kept_ = true; }
   ScratchDatabase(const ScratchDatabase&) = delete;
   ScratchDatabase& operator=(const ScratchDatabase&) = delete;
 
@@ -52,7 +55,15 @@ class ScratchDatabase {
   const std::string name_;
   const EngineOptions options_;
   const std::unique_lock<std::mutex> slot_;
+  bool is_kept_ = false;
 };
+
+// Makes the database `name`, which stays, and brings it to `target` of the definitions, whatever
+// the live database has: to see what a revision of the past looked like. INVALID_ARGUMENT
+// (DATABASE_NAME_INVALID); errors of Create(), BringTo() and ResolveTarget() (target.h).
+absl::Status RebuildInto(const Context& context, const EngineOptions& live,
+                         const Definitions& definitions, std::string_view target,
+                         const std::string& name);
 
 // SCRATCH_HELD when a privileged step of one of the revisions, up or down, does anything but what
 // is known to stay inside one database (extensions, schemas and what is in them): roles, databases
