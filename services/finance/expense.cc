@@ -114,7 +114,7 @@ absl::StatusOr<Expense> WithPatch(Expense expense, const ExpensePatch& patch,
   apply(patch.expense_date, expense.expense_date);
   apply(patch.category, expense.category);
   apply(patch.is_business_expense, expense.is_business_expense);
-  apply(patch.transaction, expense.transaction);
+  apply(patch.order, expense.order);
   apply(patch.notes, expense.notes);
   RETURN_IF_ERROR(CheckExpense(expense, today));
   return expense;
@@ -129,7 +129,7 @@ std::string EtagOf(const Expense& expense) {
   Append(time::FormatDay(expense.expense_date), content);
   Append(ToText(expense.category), content);
   Append(expense.is_business_expense ? "business" : "private", content);
-  Append(expense.transaction.has_value() ? expense.transaction->text() : "", content);
+  Append(expense.order.has_value() ? expense.order->text() : "", content);
   // Notes may be empty or missing: only what is there counts, with its own length.
   if (expense.notes.has_value()) Append(*expense.notes, content);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};

@@ -20,7 +20,9 @@ using money::Money;
 
 struct ExpenseTag;
 using ExpenseId = ids::Id<ExpenseTag>;
-// A sale of the legacy table transactions.transactions.
+struct OrderTag;
+using OrderId = ids::Id<OrderTag>;
+// A sale of the legacy table, which v2.2.3 dropped.
 struct LegacyTransactionTag;
 using LegacyTransactionId = ids::Id<LegacyTransactionTag>;
 
@@ -50,7 +52,8 @@ struct Expense {
   absl::CivilDay expense_date;
   ExpenseCategory category = ExpenseCategory::kOther;
   bool is_business_expense = true;
-  std::optional<LegacyTransactionId> transaction = {};
+  std::optional<OrderId> order = {};
+  std::optional<LegacyTransactionId> transaction = {};  // of the order, as read
   std::optional<std::string> notes = {};
   absl::Time created_at = {};
 };
@@ -62,13 +65,13 @@ struct ExpensePatch {
   std::optional<absl::CivilDay> expense_date = {};
   std::optional<ExpenseCategory> category = {};
   std::optional<bool> is_business_expense = {};
-  std::optional<std::optional<LegacyTransactionId>> transaction = {};
+  std::optional<std::optional<OrderId>> order = {};
   std::optional<std::optional<std::string>> notes = {};
 };
 
 // OK when `expense` may be stored on the day `today` (UTC). Else INVALID_ARGUMENT naming every bad
 // field, with the reason of the first: DESCRIPTION_EMPTY, TEXT_TOO_LONG, AMOUNT_NOT_POSITIVE,
-// AMOUNT_OUT_OF_RANGE, AMOUNT_TOO_FINE, EXPENSE_DATE_IN_FUTURE. Whether the linked sale exists is
+// AMOUNT_OUT_OF_RANGE, AMOUNT_TOO_FINE, EXPENSE_DATE_IN_FUTURE. Whether the linked order exists is
 // for the database to say.
 [[nodiscard]] absl::Status CheckExpense(const Expense& expense, absl::CivilDay today);
 

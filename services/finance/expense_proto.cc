@@ -15,8 +15,7 @@ namespace lockstep::finance {
 namespace {
 
 constexpr std::array<const char*, 7> kMutablePaths = {
-    "description",         "amount",      "expense_date", "category",
-    "is_business_expense", "transaction", "notes"};
+    "description", "amount", "expense_date", "category", "is_business_expense", "order", "notes"};
 
 absl::StatusOr<ExpenseCategory> CategoryFromProto(pb::ExpenseCategory category) {
   if (category == pb::EXPENSE_CATEGORY_UNSPECIFIED) return ExpenseCategory::kOther;
@@ -33,11 +32,17 @@ absl::StatusOr<absl::CivilDay> DayFromProto(const pb::Expense& message, absl::Ci
   return time::FromProto(message.expense_date(), "expense.expense_date");
 }
 
-absl::StatusOr<std::optional<LegacyTransactionId>> TransactionFromProto(const std::string& name) {
-  if (name.empty()) return std::optional<LegacyTransactionId>();
-  ASSIGN_OR_RETURN(LegacyTransactionId id, ids::IdFromName<LegacyTransactionId>(
-                                               name, "transactions", "expense.transaction"));
-  return std::optional<LegacyTransactionId>(id);
+absl::StatusOr<std::optional<OrderId>> OrderFromProto(const std::string& name) {
+  if (name.empty()) return std::optional<OrderId>();
+  ASSIGN_OR_RETURN(OrderId id, ids::IdFromName<OrderId>(name, "orders", "expense.order"));
+  return std::optional<OrderId>(id);
+}
+
+// Who still writes the old link would lose it silently.
+absl::Status TransactionIsReadOnly(std::string_view field) {
+  return InvalidField(
+      field, "TRANSACTION_READ_ONLY",
+      "is only for reading since v2.2.3; set order to the order that the sale became");
 }
 
 std::optional<std::string> NotesFromProto(const std::string& notes) {
@@ -60,6 +65,8 @@ absl::StatusOr<std::set<std::string>> UpdatePaths(const pb::UpdateExpenseRequest
   for (const std::string& path : request.update_mask().paths()) {
     if (path == "*") {
       paths.insert(allowed.begin(), allowed.end());
+    } else if (path == "transaction") {
+      return TransactionIsReadOnly("update_mask");
     } else if (pb::Expense::descriptor()->FindFieldByName(path) == nullptr) {
       return InvalidField("update_mask", "FIELD_PATH_UNKNOWN", path + " is no field of an expense");
     } else if (allowed.contains(path)) {
@@ -80,6 +87,7 @@ pb::Expense ToProto(const Expense& expense) {
   // The contract's values follow the enum, after UNSPECIFIED.
   message.set_category(static_cast<pb::ExpenseCategory>(static_cast<int>(expense.category) + 1));
   message.set_is_business_expense(expense.is_business_expense);
+  if (expense.order.has_value()) message.set_order(ids::ResourceName("orders", *expense.order));
   if (expense.transaction.has_value()) {
     message.set_transaction(ids::ResourceName("transactions", *expense.transaction));
   }
@@ -101,7 +109,8 @@ absl::StatusOr<Expense> DraftFromProto(const pb::Expense& message, absl::CivilDa
   ASSIGN_OR_RETURN(expense.category, CategoryFromProto(message.category()));
   expense.is_business_expense =
       message.has_is_business_expense() ? message.is_business_expense() : true;
-  ASSIGN_OR_RETURN(expense.transaction, TransactionFromProto(message.transaction()));
+  if (!message.transaction().empty()) return TransactionIsReadOnly("expense.transaction");
+  ASSIGN_OR_RETURN(expense.order, OrderFromProto(message.order()));
   expense.notes = NotesFromProto(message.notes());
   return expense;
 }
@@ -128,8 +137,8 @@ absl::StatusOr<ExpensePatch> PatchFromProto(const pb::UpdateExpenseRequest& requ
     patch.is_business_expense =
         message.has_is_business_expense() ? message.is_business_expense() : true;
   }
-  if (paths.contains("transaction")) {
-    ASSIGN_OR_RETURN(patch.transaction, TransactionFromProto(message.transaction()));
+  if (paths.contains("order")) {
+    ASSIGN_OR_RETURN(patch.order, OrderFromProto(message.order()));
   }
   if (paths.contains("notes")) patch.notes = NotesFromProto(message.notes());
   return patch;

@@ -12,7 +12,11 @@ namespace {
 
 constexpr char kColumns[] =
     "e.id, e.description, e.amount, e.currency_code, e.expense_date, e.category,"
-    " e.is_business_expense, e.transaction_id, e.notes, e.created_at";
+    " e.is_business_expense, e.order_id, m.legacy_transaction_id, e.notes, e.created_at";
+// An order stands for one legacy sale at most.
+constexpr char kFrom[] =
+    "finance.expenses e"
+    "  LEFT JOIN transactions.legacy_order_map m ON m.order_id = e.order_id";
 
 absl::StatusOr<Expense> ExpenseFromRow(const pg::Row& row) {
   Expense expense;
@@ -28,8 +32,12 @@ absl::StatusOr<Expense> ExpenseFromRow(const pg::Row& row) {
   expense.expense_date = row.Get<absl::CivilDay>("expense_date");
   ASSIGN_OR_RETURN(expense.category, ExpenseCategoryFromText(row.Text("category")));
   expense.is_business_expense = row.Get<bool>("is_business_expense");
-  if (!row.IsNull("transaction_id")) {
-    ASSIGN_OR_RETURN(expense.transaction, LegacyTransactionId::Parse(row.Text("transaction_id")));
+  if (!row.IsNull("order_id")) {
+    ASSIGN_OR_RETURN(expense.order, OrderId::Parse(row.Text("order_id")));
+  }
+  if (!row.IsNull("legacy_transaction_id")) {
+    ASSIGN_OR_RETURN(expense.transaction,
+                     LegacyTransactionId::Parse(row.Text("legacy_transaction_id")));
   }
   expense.notes = row.OptionalText("notes");
   expense.created_at = row.Get<absl::Time>("created_at");
@@ -37,10 +45,10 @@ absl::StatusOr<Expense> ExpenseFromRow(const pg::Row& row) {
 }
 
 absl::StatusOr<Expense> ReadOne(pg::Tx& tx, const ExpenseId& id, const char* lock) {
-  ASSIGN_OR_RETURN(std::optional<pg::Row> row,
-                   tx.Maybe(std::string("SELECT ") + kColumns +
-                                "  FROM finance.expenses e WHERE e.id = $1" + lock,
-                            id.text()));
+  ASSIGN_OR_RETURN(
+      std::optional<pg::Row> row,
+      tx.Maybe(std::string("SELECT ") + kColumns + "  FROM " + kFrom + " WHERE e.id = $1" + lock,
+               id.text()));
   if (!row.has_value()) {
     return Error(absl::StatusCode::kNotFound, "EXPENSE_NOT_FOUND", "there is no such expense")
         .With("expense", id.text());
@@ -52,16 +60,15 @@ absl::StatusOr<Expense> ReadOne(pg::Tx& tx, const ExpenseId& id, const char* loc
 absl::Status WriteStatus(const absl::StatusOr<std::int64_t>& written) {
   if (written.ok()) return absl::OkStatus();
   const std::optional<pg::Diagnostics> diagnostics = pg::DiagnosticsOf(written.status());
-  if (diagnostics.has_value() && diagnostics->constraint == "expenses_transaction_id_fkey") {
-    return InvalidField("expense.transaction", "TRANSACTION_UNKNOWN",
-                        "there is no such sale in the legacy table");
+  if (diagnostics.has_value() && diagnostics->constraint == "expenses_order_id_fkey") {
+    return InvalidField("expense.order", "ORDER_UNKNOWN", "there is no such order");
   }
   return written.status();
 }
 
-std::optional<std::string> TransactionText(const Expense& expense) {
-  if (!expense.transaction.has_value()) return std::nullopt;
-  return expense.transaction->text();
+std::optional<std::string> OrderText(const Expense& expense) {
+  if (!expense.order.has_value()) return std::nullopt;
+  return expense.order->text();
 }
 
 }  // namespace
@@ -69,27 +76,27 @@ std::optional<std::string> TransactionText(const Expense& expense) {
 absl::StatusOr<Expense> GetExpense(pg::Tx& tx, const ExpenseId& id) { return ReadOne(tx, id, ""); }
 
 absl::StatusOr<Expense> GetExpenseForUpdate(pg::Tx& tx, const ExpenseId& id) {
-  return ReadOne(tx, id, " FOR UPDATE");
+  return ReadOne(tx, id, " FOR UPDATE OF e");
 }
 
 absl::Status InsertExpense(pg::Tx& tx, const Expense& expense) {
   return WriteStatus(
       tx.Execute("INSERT INTO finance.expenses (id, description, amount, currency_code,"
-                 " expense_date, category, is_business_expense, transaction_id, notes)"
+                 " expense_date, category, is_business_expense, order_id, notes)"
                  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                  expense.id.text(), expense.description, expense.amount.ToDecimalText(),
                  expense.amount.currency().code(), expense.expense_date, ToText(expense.category),
-                 expense.is_business_expense, TransactionText(expense), expense.notes));
+                 expense.is_business_expense, OrderText(expense), expense.notes));
 }
 
 absl::Status SaveExpense(pg::Tx& tx, const Expense& expense) {
   return WriteStatus(
       tx.Execute("UPDATE finance.expenses SET description = $2, amount = $3, currency_code = $4,"
                  " expense_date = $5, category = $6, is_business_expense = $7,"
-                 " transaction_id = $8, notes = $9 WHERE id = $1",
+                 " order_id = $8, notes = $9 WHERE id = $1",
                  expense.id.text(), expense.description, expense.amount.ToDecimalText(),
                  expense.amount.currency().code(), expense.expense_date, ToText(expense.category),
-                 expense.is_business_expense, TransactionText(expense), expense.notes));
+                 expense.is_business_expense, OrderText(expense), expense.notes));
 }
 
 absl::Status DeleteExpense(pg::Tx& tx, const ExpenseId& id) {
@@ -106,8 +113,12 @@ const paging::ListSpec& ListExpensesSpec() {
                          .type = kEnum,
                          .values = ExpenseCategoryTexts(),
                          .normalise = filter::EnumName("EXPENSE_CATEGORY")},
+                        {.name = "order",
+                         .sql = "e.order_id",
+                         .type = kUuid,
+                         .normalise = filter::StripCollection("orders")},
                         {.name = "transaction",
-                         .sql = "e.transaction_id",
+                         .sql = "m.legacy_transaction_id",
                          .type = kUuid,
                          .normalise = filter::StripCollection("transactions")},
                         {.name = "is_business_expense",
@@ -126,8 +137,7 @@ const paging::ListSpec& ListExpensesSpec() {
 }
 
 absl::StatusOr<ExpensePage> ListExpenses(pg::Tx& tx, const paging::ListQuery& query) {
-  ASSIGN_OR_RETURN(pg::Result rows,
-                   tx.QueryList(query.Sql(kColumns, "finance.expenses e"), query.Params()));
+  ASSIGN_OR_RETURN(pg::Result rows, tx.QueryList(query.Sql(kColumns, kFrom), query.Params()));
   ExpensePage page;
   const int count = query.PageRows(rows);
   page.expenses.reserve(static_cast<std::size_t>(count));

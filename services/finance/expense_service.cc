@@ -100,7 +100,8 @@ grpc::ServerUnaryReactor* ExpenseService::UpdateExpense(grpc::CallbackServerCont
                 RETURN_IF_ERROR(CheckEtag(before, in.expense().etag()));
                 ASSIGN_OR_RETURN(Expense after, WithPatch(std::move(before), patch, today));
                 RETURN_IF_ERROR(SaveExpense(inner, after));
-                return ToProto(after);
+                ASSIGN_OR_RETURN(const Expense saved, finance::GetExpense(inner, id));
+                return ToProto(saved);
               });
         });
       });

@@ -63,14 +63,14 @@ SELECT coalesce(o.currency_code, 'EUR') AS currency_code,
  GROUP BY 1
 )";
 
-// $1, $2 are days; $3 as above. An expense belongs to a platform through the sale it is linked to.
+// $1, $2 are days; $3 as above. An expense belongs to a platform through the order it is linked to.
 constexpr char kExpenses[] = R"(
 SELECT e.currency_code, e.category, sum(e.amount) AS amount, count(*) AS expense_count
   FROM finance.expenses e
-  LEFT JOIN transactions.transactions t ON t.id = e.transaction_id
+  LEFT JOIN transactions.orders o ON o.id = e.order_id
  WHERE e.is_business_expense
    AND e.expense_date >= $1::date AND e.expense_date < $2::date
-   AND ($3::uuid IS NULL OR t.platform_id = $3::uuid)
+   AND ($3::uuid IS NULL OR o.platform_id = $3::uuid)
  GROUP BY e.currency_code, e.category
 )";
 

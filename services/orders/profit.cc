@@ -48,12 +48,11 @@ absl::StatusOr<std::optional<Decimal>> Roi(const Money& net_proceeds, const Purc
 }
 
 absl::Status CheckRoi(const Decimal& roi) {
-  // The column is numeric(5,2) until it is widened (D-11).
-  static constexpr money::NumericType kRoiColumn{5, 2};
+  static constexpr money::NumericType kRoiColumn{9, 2};
   if (money::CheckNumeric(roi, kRoiColumn, "roi").ok()) return absl::OkStatus();
-  return Error(
-             absl::StatusCode::kFailedPrecondition, "ROI_OUT_OF_RANGE",
-             "the return on the purchase price is beyond 999.99 percent: check the purchase price")
+  return Error(absl::StatusCode::kFailedPrecondition, "ROI_OUT_OF_RANGE",
+               "the return on the purchase price is beyond 9,999,999.99 percent: check the "
+               "purchase price")
       .With("roi", roi.ToText());
 }
 

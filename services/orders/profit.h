@@ -34,8 +34,8 @@ struct Purchase {
 //
 // roi uses the unrounded net price where gross and rate are known, so it can differ by 0.01 from
 // what the stored columns give. Errors, FAILED_PRECONDITION: SALE_BEFORE_PURCHASE, ROI_OUT_OF_RANGE
-// (beyond +-999.99, what the column holds); INVALID_ARGUMENT (AMOUNT_OUT_OF_RANGE) for a figure
-// that numeric(10,2) cannot hold.
+// (beyond +-9,999,999.99, what the column holds); INVALID_ARGUMENT (AMOUNT_OUT_OF_RANGE) for a
+// figure that numeric(10,2) cannot hold.
 [[nodiscard]] absl::StatusOr<Order> WithProfit(Order order,
                                                const std::optional<Purchase>& purchase);
 

@@ -119,9 +119,9 @@ def clone(case, of):
 
 
 def fingerprint(suite, with_ledger=False):
-    """Every row of every service's tables, as a count and a hash per table; with_ledger: which steps are applied, too."""
+    """Every row of every service's tables by column, as a count and a hash per table; with_ledger: which steps are applied, too."""
     return suite.sql(rf"""
-        SELECT format('SELECT %L, count(*), coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text)), %L) FROM %I.%I AS t',
+        SELECT format('SELECT %L, count(*), coalesce(md5(string_agg(to_jsonb(t)::text, chr(10) ORDER BY to_jsonb(t)::text)), %L) FROM %I.%I AS t',
                       schemaname || '.' || tablename, '', schemaname, tablename)
         FROM pg_tables
         WHERE schemaname IN ('core', 'products', 'transactions', 'finance', 'analytics', 'auth')

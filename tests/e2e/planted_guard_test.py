@@ -7,7 +7,9 @@ from planted import A, B, C, an_item, an_order, ask, at, clone, fingerprint, pla
 
 BLOCKED = 5
 # Their guards speak of merged orders: they are asked on the upgraded historical data. The others on an empty database.
-ON_HISTORY = ("84bc4d8b03ef", "b1e7309cd542")
+ON_HISTORY = ("84bc4d8b03ef", "b1e7309cd542", "9e35d1c7b042")
+# Guards of what v2.2.3 changes; those of earlier revisions are asked at v2.2.2, whose tables they know.
+AT_HEAD = ("5c2e91f0a7d4", "9e35d1c7b042")
 MIGRATED = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'migrated' ORDER BY 1 LIMIT 1)"
 KEPT = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'duplicate' ORDER BY 1 LIMIT 1)"
 SUPPLIER_ACCOUNT = f"INSERT INTO finance.supplier_accounts (supplier_id, email) VALUES ('{C}', 'a');"
@@ -94,6 +96,9 @@ PLANTS = {
         ("payments", ["INSERT INTO finance.payments (direction, kind, amount, status) VALUES ('in', 'payout', 1, 'settled');"]),
         ("allocations of payments",
          [f"INSERT INTO finance.payment_allocations (payment_id, order_id, amount) VALUES ('{C}', '{C}', 1);"])],
+    "9e35d1c7b042": [
+        ("expenses of orders that were no legacy sale",
+         [an_order(id=f"'{A}'") + f"INSERT INTO finance.expenses (description, amount, order_id) VALUES ('a', 1, '{A}');"])],
     "8a64e1d3b05f": [("refreshes in the log", ["INSERT INTO analytics.refresh_log (view_name) VALUES ('a');"])],
     "9c21d7f84eb3": [
         ("supplier accounts", [SUPPLIER_ACCOUNT]),
@@ -154,8 +159,13 @@ PLANTS = {
          [f"INSERT INTO transactions.order_events (order_id, kind) SELECT {MIGRATED}, 'a';"])],
 }
 
+PLANTS["5c2e91f0a7d4"] = [
+    ("orders with a return beyond 999.99 percent", [an_order(roi="1000"), an_order(roi="-1000")])]
+
 # What a guard must let go: nothing is lost by the undo. Revision: SQL.
 HARMLESS = {
+    "5c2e91f0a7d4": an_order(roi="999.99"),
+    "9e35d1c7b042": f"INSERT INTO finance.expenses (description, amount, order_id) SELECT 'a', 1, {MIGRATED};",
     "c58e20b7f4a6": f"INSERT INTO auth.revoked_tokens (token_id, expires_at) VALUES ('{A}', now());",
     "0b6e94d81a57": an_item(),
     "e80d52b7c3f6": an_item() + a_supplier(),
@@ -194,18 +204,19 @@ class PlantedGuard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.on_disk = statements("guard.sql")
-        cls.empty = at(cls, "head")
-        cls.history = at(cls, "head", history=True)
+        cls.empty, cls.history = at(cls, "v2.2.2"), at(cls, "v2.2.2", history=True)
+        cls.suites = {(False, False): cls.empty, (False, True): cls.history,
+                      (True, False): at(cls, "head"), (True, True): at(cls, "head", history=True)}
 
     def guard(self, revision):
         return [ask(statement, "what, count") for statement in self.on_disk.values() if statement.revision == revision]
 
     def answers(self, scripts):
         """rolled_back() of label: (revision, SQL) on the database that the revision asks for."""
-        return {label: answer for suite, on_history in ((self.empty, False), (self.history, True))
+        return {label: answer for place, suite in self.suites.items()
                 for label, answer in rolled_back(suite, {
                     label: [sql, *self.guard(revision)] for label, (revision, sql) in scripts.items()
-                    if (revision in ON_HISTORY) == on_history}).items()}
+                    if (revision in AT_HEAD, revision in ON_HISTORY) == place}).items()}
 
     def nothing(self, revision):
         return {key: [] for key, statement in self.on_disk.items() if statement.revision == revision}

@@ -13,9 +13,9 @@ import threading
 import time
 import unittest
 
-from harness import MIGRATIONS, SERVICES, SOURCE, Suite, wait_until
+from harness import MIGRATIONS, SERVICES, SOURCE, Suite, psql, wait_until
 
-FAILED, USAGE, DRIFT, PENDING, BLOCKED, IN_PROGRESS, UNREACHABLE = 1, 2, 3, 4, 5, 6, 9
+FAILED, USAGE, DRIFT, PENDING, BLOCKED, IN_PROGRESS, UNREACHABLE, HISTORY = 1, 2, 3, 4, 5, 6, 9, 10
 SAMPLE = SOURCE / "deploy" / "demo" / "stockx_sample.csv"
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -147,9 +147,18 @@ class Serving(unittest.TestCase):
         self.assertIn("not ready", self.early_doctor.stdout)
         document = json.loads(self.lockstep("doctor", "--json").stdout)
         self.assertTrue(all(entry["ok"] for entry in document), document)
-        self.assertEqual(len(document), 3 + len(SERVICES))
-        self.assertEqual(document[-1]["check"], "runner")
-        self.assertRegex(document[-2]["found"], r"^PostgreSQL \d+\.\d+, ledger version \d+, 0 pending$")
+        checks = {entry["check"]: entry["found"] for entry in document}
+        self.assertEqual(len(document), len(checks))
+        self.assertRegex(checks["ledger"], r"^PostgreSQL \d+\.\d+, ledger version \d+, 0 pending$")
+        self.assertIn("on the primary", checks["runner"])
+        for check in ("leftovers", "constraints", "leases", "roles", "owners", "grants", "wraparound", "clock"):
+            self.assertIn(check, checks)
+        [head] = re.findall(r"^\d+ entries, head (\d+:[0-9a-f]{64})$", checks["history"])
+        for direct in (False, True):
+            self.assertEqual(self.lockstep("doctor", "--expect-head", head, direct=direct).returncode, 0)
+            edited = self.lockstep("doctor", "--expect-head", "1:00000000", direct=direct, check=False)
+            self.assertEqual(edited.returncode, HISTORY)
+            self.assertIn("it does not lead to 1:00000000", edited.stdout)
         self.assertRegex(self.lockstep("doctor", direct=True).stdout, r"ok\s+ledger\s+PostgreSQL \d")
 
     def test_wait(self):
@@ -173,17 +182,17 @@ class Serving(unittest.TestCase):
 
     def test_current_and_heads(self):
         text, document = self.both("current")
-        self.assertEqual(text.splitlines()[0], "v2.2.2")
-        self.assertIn("  orders@7a0d94e3b61c", text.splitlines())
+        self.assertEqual(text.splitlines()[0], "v2.2.3")
+        self.assertIn("  orders@3d8f15b6c270", text.splitlines())
         self.assertNotIn("pending", text)
-        self.assertEqual(document["release"], "v2.2.2")
+        self.assertEqual(document["release"], "v2.2.3")
         text, document = self.both("heads")
         self.assertEqual(text.splitlines(), document["target_heads"])
         self.assertCountEqual(document["heads"], document["target_heads"])
 
     def test_releases(self):
         text, document = self.both("releases")
-        self.assertEqual(rows_of(text)[-1], ["v2.2.2", "2025-10-01", "applied", "8", "Multi-platform orders"])
+        self.assertEqual(rows_of(text)[-1], ["v2.2.3", "2025-10-23", "applied", "8", "Analytics over orders; legacy table dropped"])
         self.assertTrue(all(release["is_applied"] for release in document["releases"]))
 
     def test_show(self):
@@ -213,6 +222,20 @@ class Serving(unittest.TestCase):
         self.assertEqual([row[3] for row in rows], [entry["revision"] for entry in document["entries"]])
         self.assertEqual(rows[0][1], "up")
         self.assertEqual(self.lockstep("history", "--limit", "0", check=False).returncode, USAGE)
+
+    def test_history_rebuilds_the_past(self):
+        self.refused("history", "--at", "v2.0.0", "--into", "past", code=FAILED, reason="HISTORY_NEEDS_DIRECT")
+        self.refused("history", "--at", "v2.0.0", code=USAGE, reason="FLAG_REQUIRED", direct=True)
+        self.refused("history", "--at", "v0", "--into", "past_x", code=USAGE, reason="TARGET_UNKNOWN", direct=True)
+        name = self.suite.name + "_past"
+        self.lockstep("history", "--at", "v2.2.1", "--into", name, direct=True)
+        try:
+            url = self.suite.url().replace(self.suite.name, name)
+            self.assertEqual(psql(url, "SELECT to_regclass('transactions.legacy_order_map') IS NULL,"
+                                       " to_regclass('transactions.transactions') IS NOT NULL"), "t|t")
+            self.refused("history", "--at", "v2.2.1", "--into", name, code=FAILED, reason="DATABASE_EXISTS", direct=True)
+        finally:
+            psql(self.suite.url(), f"DROP DATABASE {name}")
 
     # --- plans, checks, index ---
 

@@ -32,7 +32,7 @@ constexpr std::array kSchemas = {
 // The tables by which people recognise a database (domain.md 8).
 constexpr std::array kKeyTables = {
     NamedText{"transactions.orders", "Orders of all platforms"},
-    NamedText{"transactions.transactions", "Legacy sales, deprecated"},
+    NamedText{"transactions.legacy_transactions_archive", "Legacy sales, kept as they were"},
     NamedText{"transactions.legacy_order_map", "Which order each legacy sale became"},
     NamedText{"products.inventory", "One row per physical purchase"},
     NamedText{"products.products", "Products"},

@@ -85,8 +85,8 @@ class ExpenseServiceTest : public FinanceServer {
     return descriptions;
   }
 
-  // A sale of the legacy table.
-  std::string NewLegacySale(const std::string& platform = "stockx") {
+  // A completed order.
+  std::string NewOrder(const std::string& platform = "stockx") {
     return database_.QueryText(
         "WITH c AS (INSERT INTO products.categories (name, slug) VALUES ('Test', 'test')"
         "  ON CONFLICT (slug) DO UPDATE SET name = excluded.name RETURNING id),"
@@ -96,11 +96,17 @@ class ExpenseServiceTest : public FinanceServer {
         "  VALUES (left(gen_random_uuid()::text, 8), 'US') RETURNING id),"
         " i AS (INSERT INTO products.inventory (product_id, size_id)"
         "  SELECT p.id, s.id FROM p, s RETURNING id)"
-        " INSERT INTO transactions.transactions (inventory_id, platform_id, transaction_date,"
-        "  sale_price, platform_fee, net_profit)"
-        " SELECT i.id, f.id, '2024-01-05', 100, 9.5, 0 FROM i, core.platforms f"
+        " INSERT INTO transactions.orders (inventory_item_id, platform_id, status, sold_at,"
+        "  gross_sale) SELECT i.id, f.id, 'completed', '2024-01-05', 100 FROM i, core.platforms f"
         "  WHERE f.slug = '" +
         platform + "' RETURNING id");
+  }
+  // The legacy sale that `order` stands for.
+  std::string NewLegacySaleOf(const std::string& order) {
+    return database_.QueryText(
+        "INSERT INTO transactions.legacy_order_map (legacy_transaction_id, order_id, match_kind)"
+        " VALUES (gen_random_uuid(), '" +
+        order + "', 'migrated') RETURNING legacy_transaction_id");
   }
 
   int Rows() { return std::stoi(database_.QueryText("SELECT count(*) FROM finance.expenses")); }

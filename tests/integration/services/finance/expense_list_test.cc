@@ -14,12 +14,12 @@ using ::testing::IsEmpty;
 using ExpenseListTest = ExpenseServiceTest;
 
 TEST_F(ExpenseListTest, FiltersByEveryField) {
-  const std::string sale = NewLegacySale();
+  const std::string order = NewOrder();
+  const std::string sale = NewLegacySaleOf(order);
   Made("Tools", 2900, "2024-03-31", ", \"category\": \"EXPENSE_CATEGORY_SUBSCRIPTION\"");
   Made("Cartons", 3400, "2024-04-01", ", \"category\": \"EXPENSE_CATEGORY_PACKAGING\"");
   Made("Label", 519, "2024-04-30",
-       ", \"category\": \"EXPENSE_CATEGORY_SHIPPING\", \"transaction\": \"transactions/" + sale +
-           "\"");
+       ", \"category\": \"EXPENSE_CATEGORY_SHIPPING\", \"order\": \"orders/" + order + "\"");
   Made("Lunch", 1200, "2024-05-01", ", \"isBusinessExpense\": false");
   ASSERT_OK(
       Create("\"description\": \"Hotel\", \"amount\": {\"currencyCode\": \"USD\", \"units\":"
@@ -30,6 +30,9 @@ TEST_F(ExpenseListTest, FiltersByEveryField) {
               ElementsAre("Label", "Cartons"));
   EXPECT_THAT(Found("category = shipping OR category = EXPENSE_CATEGORY_PACKAGING"),
               ElementsAre("Label", "Cartons"));
+  EXPECT_THAT(Found("order:*"), ElementsAre("Label"));
+  EXPECT_THAT(Found("order = orders/" + order), ElementsAre("Label"));
+  EXPECT_THAT(Found("order = \"" + order + "\""), ElementsAre("Label"));
   EXPECT_THAT(Found("transaction:*"), ElementsAre("Label"));
   EXPECT_THAT(Found("NOT transaction:* AND amount < 30"), ElementsAre("Lunch", "Tools"));
   EXPECT_THAT(Found("transaction = transactions/" + sale), ElementsAre("Label"));

@@ -16,19 +16,21 @@ using lockstep::testing::StatusIs;
 constexpr char kRequestId[] = "5f0c1a52-0000-4000-8000-0000000000";  // and two digits
 
 TEST_F(ExpenseServiceTest, CreatesAndReads) {
-  const std::string sale = NewLegacySale();
+  const std::string order = NewOrder();
+  const std::string sale = NewLegacySaleOf(order);
   ASSERT_OK_AND_ASSIGN(
       pb::Expense made,
       Create(Fields("Parcel label", 519, "2024-01-06") +
-             ", \"category\": \"EXPENSE_CATEGORY_SHIPPING\", \"transaction\":"
-             " \"transactions/" +
-             sale + "\", \"isBusinessExpense\": false, \"notes\": \"second try\""));
+             ", \"category\": \"EXPENSE_CATEGORY_SHIPPING\", \"order\":"
+             " \"orders/" +
+             order + "\", \"isBusinessExpense\": false, \"notes\": \"second try\""));
 
   EXPECT_THAT(made.name(), ::testing::StartsWith("expenses/"));
   EXPECT_EQ(AmountText(made.has_amount(), made.amount()), "5.19");
   EXPECT_EQ(made.expense_date().day(), 6);
   EXPECT_EQ(made.category(), pb::EXPENSE_CATEGORY_SHIPPING);
   EXPECT_FALSE(made.is_business_expense());
+  EXPECT_EQ(made.order(), "orders/" + order);
   EXPECT_EQ(made.transaction(), "transactions/" + sale);
   EXPECT_EQ(made.notes(), "second try");
   EXPECT_TRUE(made.has_created_at());
@@ -46,6 +48,7 @@ TEST_F(ExpenseServiceTest, FillsInTheDefaults) {
   EXPECT_EQ(made.expense_date().day(), 1);
   EXPECT_EQ(made.category(), pb::EXPENSE_CATEGORY_OTHER);
   EXPECT_TRUE(made.is_business_expense());
+  EXPECT_EQ(made.order(), "");
   EXPECT_EQ(made.transaction(), "");
   EXPECT_EQ(made.amount().currency_code(), "JPY");
   EXPECT_EQ(made.amount().units(), 900);
@@ -137,20 +140,22 @@ TEST_F(ExpenseServiceTest, ReadsOnlyWhatExists) {
 }
 
 TEST_F(ExpenseServiceTest, UpdatesWhatTheMaskNames) {
-  const std::string sale = NewLegacySale();
-  const pb::Expense made =
-      Made("Cartons", 1250, "2025-09-01",
-           ", \"notes\": \"two\", \"transaction\": \"transactions/" + sale + "\"");
+  const std::string order = NewOrder();
+  const std::string sale = NewLegacySaleOf(order);
+  const pb::Expense made = Made("Cartons", 1250, "2025-09-01",
+                                ", \"notes\": \"two\", \"order\": \"orders/" + order + "\"");
 
   ASSERT_OK_AND_ASSIGN(
       pb::Expense changed,
       Update(made.name(), R"({"expense": {"description": "Large cartons", "category":
                               "EXPENSE_CATEGORY_PACKAGING"},
-                              "updateMask": "description,category,transaction"})",
+                              "updateMask": "description,category,order"})",
              made.etag()));
 
   EXPECT_EQ(changed.description(), "Large cartons");
   EXPECT_EQ(changed.category(), pb::EXPENSE_CATEGORY_PACKAGING);
+  EXPECT_EQ(made.transaction(), "transactions/" + sale);
+  EXPECT_EQ(changed.order(), "");
   EXPECT_EQ(changed.transaction(), "");
   EXPECT_EQ(changed.notes(), "two");
   EXPECT_EQ(AmountText(changed.has_amount(), changed.amount()), "12.50");
@@ -168,9 +173,15 @@ TEST_F(ExpenseServiceTest, RefusesBadUpdates) {
               StatusIs(absl::StatusCode::kInvalidArgument, Reason("DESCRIPTION_EMPTY")));
   EXPECT_THAT(Update(made.name(), R"({"expense": {}, "updateMask": "colour"})"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasField("update_mask")));
-  EXPECT_THAT(Update(made.name(), R"({"expense": {"transaction":
-                              "transactions/7f3c0000-0000-4000-8000-000000000001"}})"),
-              StatusIs(absl::StatusCode::kInvalidArgument, Reason("TRANSACTION_UNKNOWN")));
+  EXPECT_THAT(Update(made.name(), R"({"expense": {"order":
+                              "orders/7f3c0000-0000-4000-8000-000000000001"}})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, Reason("ORDER_UNKNOWN")));
+  // The link of old clients is never dropped silently.
+  EXPECT_THAT(Update(made.name(), R"({"expense": {}, "updateMask": "transaction"})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, Reason("TRANSACTION_READ_ONLY")));
+  EXPECT_THAT(Create(Fields("Label", 519, "2024-01-06") +
+                     ", \"transaction\": \"transactions/7f3c0000-0000-4000-8000-000000000001\""),
+              StatusIs(absl::StatusCode::kInvalidArgument, Reason("TRANSACTION_READ_ONLY")));
   EXPECT_THAT(Update(made.name(), R"({"expense": {"notes": "a\u0000b"}})"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasField("expense.notes")));
   EXPECT_THAT(Update("expenses/7f3c0000-0000-4000-8000-000000000001", R"({"expense": {}})"),

@@ -186,11 +186,10 @@ TEST_F(ReportServiceTest, CurrenciesStandApartAndNoCurrencyIsEuro) {
 TEST_F(ReportServiceTest, OnePlatformHasItsOwnOrdersExpensesAndPayments) {
   Sell({.sold_at = "2024-05-10T12:00:00Z", .gross = "100.00"});
   Sell({.sold_at = "2024-05-10T12:00:00Z", .gross = "40.00", .platform = "ebay"});
-  const std::string legacy = database_.QueryText(
-      "INSERT INTO transactions.transactions (inventory_id, platform_id, transaction_date,"
-      " sale_price, platform_fee, net_profit) SELECT (SELECT id FROM products.inventory LIMIT 1),"
-      " id, '2024-05-10', 1, 0, 0 FROM core.platforms WHERE slug = 'ebay' RETURNING id");
-  Spend("2.00", "2024-05-01", "shipping", ", transaction_id", ", '" + legacy + "'");
+  const std::string order = database_.QueryText(
+      "SELECT o.id FROM transactions.orders o JOIN core.platforms p ON p.id = o.platform_id"
+      " WHERE p.slug = 'ebay'");
+  Spend("2.00", "2024-05-01", "shipping", ", order_id", ", '" + order + "'");
   Spend("8.00", "2024-05-01", "shipping");
   database_.Execute(
       "INSERT INTO finance.payments (direction, kind, platform_id, amount, status, value_date)"

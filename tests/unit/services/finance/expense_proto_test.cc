@@ -14,7 +14,7 @@ using lockstep::testing::Reason;
 using lockstep::testing::StatusIs;
 
 constexpr absl::CivilDay kToday(2025, 10, 1);
-constexpr char kSale[] = "7f3c0000-0000-4000-8000-00000000000a";
+constexpr char kOrder[] = "7f3c0000-0000-4000-8000-00000000000a";
 
 template <typename Message>
 Message Parse(const std::string& json) {
@@ -42,7 +42,7 @@ TEST(ExpenseProto, DraftHasTheDefaults) {
   EXPECT_EQ(draft.expense_date, kToday);
   EXPECT_EQ(draft.category, ExpenseCategory::kOther);
   EXPECT_TRUE(draft.is_business_expense);
-  EXPECT_EQ(draft.transaction, std::nullopt);
+  EXPECT_EQ(draft.order, std::nullopt);
   EXPECT_EQ(draft.notes, std::nullopt);
 }
 
@@ -54,7 +54,7 @@ TEST(ExpenseProto, SurvivesTheWayThereAndBack) {
   expense.expense_date = absl::CivilDay(2024, 2, 29);
   expense.category = ExpenseCategory::kShipping;
   expense.is_business_expense = false;
-  expense.transaction = *LegacyTransactionId::Parse(kSale);
+  expense.order = *OrderId::Parse(kOrder);
   expense.notes = "parcel";
 
   const pb::Expense message = ToProto(expense);
@@ -63,14 +63,14 @@ TEST(ExpenseProto, SurvivesTheWayThereAndBack) {
 
   EXPECT_EQ(EtagOf(back), EtagOf(expense));
   EXPECT_EQ(message.etag(), EtagOf(expense));
-  EXPECT_EQ(message.transaction(), std::string("transactions/") + kSale);
+  EXPECT_EQ(message.order(), std::string("orders/") + kOrder);
 }
 
 TEST(ExpenseProto, NamesTheMalformedField) {
   EXPECT_THAT(DraftFromProto(Parse<pb::Expense>(R"({"amount": {"currencyCode": "EUR", "units": "1"},
-                                            "transaction": "orders/1"})"),
+                                            "order": "orders/1"})"),
                              kToday),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasField("expense.transaction")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasField("expense.order")));
   EXPECT_THAT(DraftFromProto(Parse<pb::Expense>(R"({"amount": {"currencyCode": "EUR", "units": "1"},
                                             "category": 99})"),
                              kToday),
@@ -90,20 +90,20 @@ TEST(ExpensePatch, EmptyMaskMeansTheFieldsThatAreSet) {
   EXPECT_FALSE(patch.amount.has_value());
   EXPECT_FALSE(patch.expense_date.has_value());
   EXPECT_FALSE(patch.category.has_value());
-  EXPECT_FALSE(patch.transaction.has_value());
+  EXPECT_FALSE(patch.order.has_value());
 }
 
 TEST(ExpensePatch, MaskClearsWhatIsNotSet) {
   ASSERT_OK_AND_ASSIGN(ExpensePatch patch, PatchFromProto(Parse<pb::UpdateExpenseRequest>(
                                                               R"({"expense": {}, "updateMask":
-                             "expenseDate,category,isBusinessExpense,transaction,notes"})"),
+                             "expenseDate,category,isBusinessExpense,order,notes"})"),
                                                           kToday));
 
   EXPECT_EQ(patch.expense_date, kToday);
   EXPECT_EQ(patch.category, ExpenseCategory::kOther);
   EXPECT_EQ(patch.is_business_expense, true);
-  ASSERT_TRUE(patch.transaction.has_value());
-  EXPECT_EQ(*patch.transaction, std::nullopt);
+  ASSERT_TRUE(patch.order.has_value());
+  EXPECT_EQ(*patch.order, std::nullopt);
   ASSERT_TRUE(patch.notes.has_value());
   EXPECT_EQ(*patch.notes, std::nullopt);
 }

@@ -126,7 +126,7 @@ TEST(CheckExpense, NamesEveryBadField) {
 TEST(WithPatch, ChangesWhatIsSetAndClearsWhatIsNull) {
   Expense expense = Cartons();
   expense.notes = "two rolls";
-  expense.transaction = LegacyTransactionId::Generate();
+  expense.order = OrderId::Generate();
   ExpensePatch patch;
   patch.amount = Money(money::kUsd, 300);
   patch.notes = std::optional<std::string>();
@@ -137,7 +137,7 @@ TEST(WithPatch, ChangesWhatIsSetAndClearsWhatIsNull) {
   EXPECT_EQ(changed.amount, Money(money::kUsd, 300));
   EXPECT_EQ(changed.notes, std::nullopt);
   EXPECT_FALSE(changed.is_business_expense);
-  EXPECT_EQ(changed.transaction, expense.transaction);
+  EXPECT_EQ(changed.order, expense.order);
   EXPECT_EQ(changed.description, "Cartons");
 }
 
@@ -165,7 +165,7 @@ TEST(ExpenseEtag, FollowsEveryPartOfTheContent) {
   EXPECT_NE(changed([](Expense& e) { e.expense_date = kToday; }), etag);
   EXPECT_NE(changed([](Expense& e) { e.category = ExpenseCategory::kOther; }), etag);
   EXPECT_NE(changed([](Expense& e) { e.is_business_expense = false; }), etag);
-  EXPECT_NE(changed([](Expense& e) { e.transaction = LegacyTransactionId::Generate(); }), etag);
+  EXPECT_NE(changed([](Expense& e) { e.order = OrderId::Generate(); }), etag);
   EXPECT_NE(changed([](Expense& e) { e.notes = ""; }), etag);
 }
 

@@ -154,10 +154,10 @@ TEST(WithProfit, NeverMixesCurrencies) {
 }
 
 TEST(WithProfit, RejectsARoiThatTheColumnCannotHold) {
-  ASSERT_OK_AND_ASSIGN(Purchase purchase, MakePurchase(Eur("1.00"), Dec("0"), std::nullopt));
-  ASSERT_OK_AND_ASSIGN(Order at_the_edge, WithProfit(Sale("10.99"), purchase));
-  EXPECT_EQ(at_the_edge.roi->ToText(), "999.00");
-  EXPECT_THAT(WithProfit(Sale("11.00"), purchase),
+  ASSERT_OK_AND_ASSIGN(Purchase purchase, MakePurchase(Eur("0.01"), Dec("0"), std::nullopt));
+  ASSERT_OK_AND_ASSIGN(Order at_the_edge, WithProfit(Sale("1000.00"), purchase));
+  EXPECT_EQ(at_the_edge.roi->ToText(), "9999900.00");
+  EXPECT_THAT(WithProfit(Sale("1000.02"), purchase),
               StatusIs(absl::StatusCode::kFailedPrecondition, Reason("ROI_OUT_OF_RANGE")));
 }
 

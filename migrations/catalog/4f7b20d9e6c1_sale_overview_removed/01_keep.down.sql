@@ -1,0 +1,1 @@
+DROP TABLE products.inventory_sale_overview;

@@ -1,0 +1,1 @@
+ALTER TABLE finance.expenses DROP COLUMN order_id;

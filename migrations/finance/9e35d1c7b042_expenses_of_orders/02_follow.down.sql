@@ -1,0 +1,2 @@
+DROP TRIGGER expenses_follow ON finance.expenses;
+DROP FUNCTION finance.expenses_follow();

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY finance.expenses_order_id_idx;

@@ -1,0 +1,1 @@
+ALTER TABLE finance.expenses DROP CONSTRAINT expenses_order_id_fkey;

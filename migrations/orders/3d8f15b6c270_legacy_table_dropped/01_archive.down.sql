@@ -1,0 +1,1 @@
+DROP TABLE transactions.legacy_transactions_archive;

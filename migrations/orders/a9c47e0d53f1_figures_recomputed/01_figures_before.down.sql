@@ -1,0 +1,1 @@
+DROP TABLE transactions.order_figures_before;
