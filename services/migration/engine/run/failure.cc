@@ -30,6 +30,7 @@ constexpr std::array kReasons = {
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
     ReasonClass{"REPEATABLE_IN_USE", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
+    ReasonClass{"LEGACY_HALF_APPLIED", ExitClass::kBlocked},
     ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},
     ReasonClass{"REQUIRED_BY_INSTANCE", ExitClass::kBlocked},
     ReasonClass{"ARCHIVE_FORBIDDEN", ExitClass::kBlocked},
