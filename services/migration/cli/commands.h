@@ -38,8 +38,9 @@ void AddGateCommands(CLI::App& app, Action& action);     // gates, builds keep|r
 void AddFleetCommands(CLI::App& app, Action& action);    // instances wait doctor
 void AddLintCommands(CLI::App& app, Action& action);     // lint
 void AddProofCommands(CLI::App& app, Action& action);    // rehearse drift
-void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
-void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile
+void AddImportCommands(CLI::App& app, Action& action);   // import
+void AddAuthorCommands(CLI::App& app, Action& action);  // bootstrap new index
+void AddOrderCommands(CLI::App& app, Action& action);   // orders import|list, reconcile
 
 // "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
 // it, and the option that takes a TARGET removes it again.

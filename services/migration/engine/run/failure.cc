@@ -15,6 +15,7 @@ struct ReasonClass {
 
 constexpr std::array kReasons = {
     ReasonClass{"HISTORY_MISMATCH", ExitClass::kHistory},
+    ReasonClass{"IMPORT_DIFFERS", ExitClass::kHistory},
     ReasonClass{"HISTORY_UNKNOWN_REVISION", ExitClass::kHistory},
     ReasonClass{"ARCHIVED_SCRIPT_DAMAGED", ExitClass::kHistory},
     ReasonClass{"LEDGER_TOO_NEW", ExitClass::kHistory},
