@@ -98,6 +98,7 @@ int Main(int argc, char** argv) {
   AddProofCommands(app, action);
   AddAuthorCommands(app, action);
   AddImportCommands(app, action);
+  AddStampCommands(app, action);
   AddOrderCommands(app, action);
   try {
     app.parse(EscapeRelativeTargets(argc, argv));
