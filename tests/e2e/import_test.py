@@ -148,6 +148,14 @@ class Imports(ImportCase):
         self.assertEqual(self.suite.sql("SELECT concat(to_regclass('a'), to_regclass('b'), to_regclass('c'))"), "ab")
         self.lockstep("upgrade")
 
+    def test_keeps_a_down_that_nobody_can_read(self):
+        report = self.small(_1_a_up_sql="CREATE TABLE a (i int);", _1_a_down_sql="DROP TABLE a;\nFUTURE SYNTAX;\n")
+        self.assertEqual([(note["file"], note["line"], note["code"]) for note in report["notes"]],
+                         [("1_a.down.sql", 2, "IMPORT_OPAQUE")])
+        self.lockstep("upgrade")
+        self.assertIn("FUTURE", self.lockstep("downgrade", "base", code=1).stderr)
+        self.assertEqual(self.suite.sql("SELECT to_regclass('a')"), "a")
+
     def test_goes_past_what_is_irreversible_only_when_told(self):
         self.small(_1_a_up_sql="CREATE TABLE a (i int);", _1_a_down_sql="-- nothing\n")
         self.lockstep("upgrade")

@@ -34,8 +34,7 @@ std::vector<std::string> HistoryFormats();
 // Path relative to the folder, with '/', to the bytes of the file.
 using SourceFiles = std::map<std::string, std::string>;
 
-// One direction of a migration. `text` has the lines of `file`: what is not part of the script is
-// blank, so that a line number in one is one in the other.
+// One direction of a migration. Its statements stand on the lines on which they stand in `file`.
 struct SourceScript {
   std::string file;  // "" = there is none
   std::string text;

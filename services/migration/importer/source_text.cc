@@ -25,10 +25,11 @@ void BlankOut(std::string& text, std::size_t begin, std::size_t end) {
 }
 
 std::string KeepOnly(std::string_view text, std::size_t begin, std::size_t end) {
-  std::string kept(text);
-  BlankOut(kept, 0, begin);
-  BlankOut(kept, end, kept.size());
-  return kept;
+  // One long file may hold hundreds of scripts: what comes before is lines only, what comes after
+  // is left off.
+  const std::string_view before = text.substr(0, begin);
+  std::string kept(static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n')), '\n');
+  return kept.append(text.substr(begin, end - begin));
 }
 
 std::string_view Trimmed(std::string_view text) {

@@ -20,7 +20,7 @@ std::vector<SourceLine> LinesOf(std::string_view text);
 // Replaces everything from `begin` to `end` but line breaks by spaces.
 void BlankOut(std::string& text, std::size_t begin, std::size_t end);
 
-// `text` with everything outside of [begin, end) blank.
+// [begin, end) of `text` on the lines on which it stands there.
 std::string KeepOnly(std::string_view text, std::size_t begin, std::size_t end);
 
 std::string_view Trimmed(std::string_view text);

@@ -89,6 +89,7 @@ class Splitter {
   History& history_;
   std::string schema_;  // where names without one are, after the SETs so far
   std::vector<ScriptPart> parts_;
+  bool in_block_ = false;              // between BEGIN and COMMIT of the file
   bool is_open_ = false;               // the last part takes more statements of its kind
   bool is_extensions_ = false;         // the last part is about extensions only
   std::size_t read_ = 0;               // end of the statement before
@@ -133,7 +134,9 @@ Way Splitter::WayOfControl(const Statement& statement, const std::vector<Word>& 
   const bool ends = first == "COMMIT" || first == "END";
   const bool is_block = first == "BEGIN" || first == "START" || (ends && words.size() < 4);
   if (is_block && !HasWords(words, {"PREPARED"})) {
-    if (ends) is_open_ = false;
+    // Outside of the tool's transaction a block of the file is one of its own.
+    if (ends || !script_.in_transaction) is_open_ = false;
+    in_block_ = !ends;
     return Way::kLeftOut;
   }
   Refuse(statement.begin, "IMPORT_TRANSACTION_CONTROL",
@@ -164,7 +167,7 @@ Way Splitter::WayOf(const Statement& statement, const std::vector<Word>& words) 
   if (statement.refuses_transaction && !statement.builds_unnamed_index) return Way::kAlone;
   const bool adds_value = statement.node == "AlterEnumStmt" && HasWords(words, {"ADD", "VALUE"});
   // Outside of a transaction every statement commits, and deferred triggers fire.
-  const bool commits = !script_.in_transaction && statement.changes_data;
+  const bool commits = !script_.in_transaction && !in_block_ && statement.changes_data;
   return adds_value || commits ? Way::kEndsPart : Way::kTogether;
 }
 

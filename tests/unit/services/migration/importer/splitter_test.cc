@@ -72,6 +72,10 @@ TEST_F(SplitterTest, CommitsRowsWhereTheToolHasNoTransaction) {
   const std::string sql = "UPDATE t SET i = 1;\nALTER TABLE t ADD j int;";
   EXPECT_EQ(Split(sql), "T: UPDATE t SET i = 1; ALTER TABLE t ADD j int;");
   EXPECT_EQ(Split(sql, false), "T: UPDATE t SET i = 1; | T: ALTER TABLE t ADD j int;");
+  EXPECT_EQ(
+      Split("SELECT 1; BEGIN; " + sql + " COMMIT; " + sql, false),
+      "T: SELECT 1; | T: UPDATE t SET i = 1; ALTER TABLE t ADD j int; | T: UPDATE t SET i = 1; | "
+      "T: ALTER TABLE t ADD j int;");
 }
 
 TEST_F(SplitterTest, GivesTheAdministratorWhatIsHis) {
