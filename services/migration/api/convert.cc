@@ -81,6 +81,8 @@ std::string ToText(StepKind kind) { return std::string(KindText(kind)); }
 
 std::string ToText(Phase phase) {
   switch (phase) {
+    case Phase::kLegacy:
+      return "LEGACY";
     case Phase::kExpand:
       return "EXPAND";
     case Phase::kMigrate:

@@ -28,8 +28,8 @@ using Action = std::function<int(const Session&, const Output&)>;
 
 void AddStateCommands(CLI::App& app, Action& action);  // current heads history releases show status
 void AddRunCommands(CLI::App& app,
-                    Action& action);  // plan upgrade downgrade retry stamp verify amend
-void AddLogCommands(CLI::App& app, Action& action);      // runs run logs watch
+                    Action& action);                 // plan upgrade downgrade retry verify amend
+void AddLogCommands(CLI::App& app, Action& action);  // runs run logs watch
 void AddControlCommands(CLI::App& app, Action& action);  // backfills pause resume cancel rate
 void AddArchiveCommands(CLI::App& app, Action& action);  // archives, archives restore|purge
 void AddBackupCommands(CLI::App& app, Action& action);   // backup backups restore
@@ -39,12 +39,17 @@ void AddFleetCommands(CLI::App& app, Action& action);    // instances wait
 void AddDoctorCommand(CLI::App& app, Action& action);    // doctor
 void AddLintCommands(CLI::App& app, Action& action);     // lint
 void AddProofCommands(CLI::App& app, Action& action);    // rehearse drift
+void AddImportCommands(CLI::App& app, Action& action);   // import
+void AddStampCommands(CLI::App& app, Action& action);    // stamp
 void AddAuthorCommands(CLI::App& app, Action& action);   // bootstrap new index
 void AddOrderCommands(CLI::App& app, Action& action);    // orders import|list, reconcile
 
 // "-1" is a target, not a flag, but the parser would take it for one: main() puts this in front of
 // it, and the option that takes a TARGET removes it again.
 inline constexpr std::string_view kRelativeEscape = "relative:";
+
+// The TARGET of a command. `target` must outlive the parsing.
+CLI::Option* AddTargetOption(CLI::App* command, std::string& target);
 
 // Before an upgrade to `target` that has something to do: makes a backup with --direct and tells
 // where it is on stderr; "" = the default name. BACKUP_NEEDS_DIRECT, and those of TakeBackup().

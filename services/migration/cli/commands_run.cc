@@ -1,4 +1,4 @@
-// Changing the database: plan, upgrade, downgrade, stamp, verify, amend.
+// Changing the database: plan, upgrade, downgrade, verify, amend.
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -240,20 +240,6 @@ int Retry(const Session& session, const Output& output, const RunFlags& flags) {
   return Run(session, output, again);
 }
 
-int Stamp(const Session& session, const Output& output, const std::string& target) {
-  auto backend = session.Connect();
-  if (!backend.ok()) return Finish(backend.status(), output);
-  auto run = (*backend)->Stamp(target);
-  if (!run.ok()) return Finish(run.status(), output);
-  if (output.json()) {
-    output.Json(*run);
-  } else {
-    output.Line("stamped " + target + " without running anything, run " +
-                run->name().substr(run->name().find('/') + 1));
-  }
-  return 0;
-}
-
 int Verify(const Session& session, const Output& output) {
   auto backend = session.Connect();
   if (!backend.ok()) return Finish(backend.status(), output);
@@ -325,16 +311,6 @@ void AddGateFlags(CLI::App* command, RunFlags& flags) {
       ->check(CLI::Range(0, 366 * 86400));
 }
 
-void AddTarget(CLI::App* command, RunFlags& flags, bool is_required) {
-  auto* target = command->add_option("TARGET", flags.target,
-                                     "head, base, a release (v2.2.2), a revision or unique prefix, "
-                                     "+N, -N, or SERVICE@one of these");
-  target->transform([](const std::string& text) {
-    return text.starts_with(kRelativeEscape) ? text.substr(kRelativeEscape.size()) : text;
-  });
-  if (is_required) target->required();
-}
-
 void AddAmend(CLI::App& app, Action& action) {
   auto* amend =
       app.add_subcommand("amend", "replaces the archived down script of an applied revision");
@@ -363,6 +339,16 @@ void AddCancelBlockers(CLI::App* command, RunFlags& flags) {
 
 }  // namespace
 
+CLI::Option* AddTargetOption(CLI::App* command, std::string& target) {
+  return command
+      ->add_option("TARGET", target,
+                   "head, base, a release (v2.2.2), a revision or unique prefix, +N, -N, or "
+                   "SERVICE@one of these")
+      ->transform([](const std::string& text) {
+        return text.starts_with(kRelativeEscape) ? text.substr(kRelativeEscape.size()) : text;
+      });
+}
+
 void AddRunCommands(CLI::App& app, Action& action) {
   const auto add = [&](const char* name, const char* help, auto run) {
     auto* command = app.add_subcommand(name, help);
@@ -377,7 +363,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
 
   auto [plan, plan_flags] =
       add("plan", "what an upgrade (or --down) would do; changes nothing", Plan);
-  AddTarget(plan, *plan_flags, true);
+  AddTargetOption(plan, plan_flags->target)->required();
   plan->add_flag("--down", plan_flags->down, "plan a downgrade");
   plan->add_flag("--sql", plan_flags->with_sql, "also print the SQL");
   plan->add_option("-o,--output", plan_flags->plan_file,
@@ -385,7 +371,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
   plan->add_flag("--exit-code", plan_flags->exit_code, "exit 4 when there is something to do");
 
   auto [upgrade, upgrade_flags] = add("upgrade", "applies what is missing of a target", Run);
-  AddTarget(upgrade, *upgrade_flags, false);
+  AddTargetOption(upgrade, upgrade_flags->target);
   AddReviewFlags(upgrade, *upgrade_flags);
   AddCancelBlockers(upgrade, *upgrade_flags);
   AddGateFlags(upgrade, *upgrade_flags);
@@ -397,7 +383,7 @@ void AddRunCommands(CLI::App& app, Action& action) {
 
   auto [downgrade, downgrade_flags] = add("downgrade", "undoes what a target does not have", Run);
   downgrade_flags->down = true;
-  AddTarget(downgrade, *downgrade_flags, false);
+  AddTargetOption(downgrade, downgrade_flags->target);
   AddReviewFlags(downgrade, *downgrade_flags);
   AddCancelBlockers(downgrade, *downgrade_flags);
   downgrade->add_flag("--archive", downgrade_flags->archive, "keep what the undo would destroy");
@@ -409,13 +395,6 @@ void AddRunCommands(CLI::App& app, Action& action) {
 
   auto [retry, retry_flags] = add("retry", "starts an upgrade again that did not succeed", Retry);
   retry->add_option("ID", retry_flags->target, "id of the run, or a unique prefix")->required();
-
-  auto [stamp, stamp_flags] =
-      add("stamp", "records a target as applied without running anything",
-          [](const Session& session, const Output& output, const RunFlags& flags) {
-            return Stamp(session, output, flags.target);
-          });
-  AddTarget(stamp, *stamp_flags, true);
 
   app.add_subcommand("verify", "checks every lasting invariant of what is applied")
       ->callback([&action] { action = Verify; });

@@ -98,6 +98,8 @@ int Main(int argc, char** argv) {
   AddLintCommands(app, action);
   AddProofCommands(app, action);
   AddAuthorCommands(app, action);
+  AddImportCommands(app, action);
+  AddStampCommands(app, action);
   AddOrderCommands(app, action);
   try {
     app.parse(EscapeRelativeTargets(argc, argv));

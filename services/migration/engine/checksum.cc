@@ -14,6 +14,8 @@ namespace {
 
 std::string_view TextOf(Phase phase) {
   switch (phase) {
+    case Phase::kLegacy:
+      return "legacy";
     case Phase::kExpand:
       return "expand";
     case Phase::kMigrate:
@@ -155,7 +157,9 @@ std::string StepChecksum(const Step& step) {
     parts.Add(step.up.checksum).Add(step.down.checksum);
   }
   if (step.kind == StepKind::kViewRewrite) AddViewRewrite(step.view_rewrite, parts);
-  return parts.Add(step.expect.checksum).Checksum();
+  parts.Add(step.expect.checksum);
+  if (!step.copy_data.empty()) parts.Add(Sha256Hex(step.copy_data));
+  return parts.Checksum();
 }
 
 std::string RevisionChecksum(const Revision& revision) {
@@ -178,6 +182,7 @@ std::string RevisionChecksum(const Revision& revision) {
   parts.AddNumber(revision.steps.size());
   for (const Step& step : revision.steps) parts.Add(step.checksum);
   parts.Add(revision.verify.checksum).Add(revision.guard.checksum);
+  if (revision.phase == Phase::kLegacy) parts.Add(revision.search_path);
   return parts.Checksum();
 }
 

@@ -81,7 +81,8 @@ void Members(Archive& archive, T& value) {
     archive(value.lock_timeout_ms, value.statement_timeout_ms, value.retry_for_seconds);
   } else if constexpr (std::is_same_v<Plain, Step>) {
     archive(value.ordinal, value.name, value.description, value.kind, value.up, value.down,
-            value.expect, value.limits, value.backfill, value.view_rewrite, value.checksum);
+            value.expect, value.limits, value.backfill, value.view_rewrite, value.copy_data,
+            value.checksum);
   } else if constexpr (std::is_same_v<Plain, Backfill>) {
     archive(value.table, value.key, value.set, value.where, value.set_back, value.trigger,
             value.uncovered_reason, value.undo_sql, value.start_rows, value.min_rows,
@@ -109,9 +110,9 @@ void Members(Archive& archive, T& value) {
   } else if constexpr (std::is_same_v<Plain, Revision>) {
     archive(value.id, value.aliases, value.title, value.service, value.folder, value.down_revision,
             value.depends_on, value.created, value.phase, value.oldest_build, value.soak_seconds,
-            value.steps, value.references, value.supersedes_verify, value.irreversible_reason,
-            value.archive_forbidden_reason, value.destroys, value.index, value.suppressions,
-            value.verify, value.guard, value.checksum);
+            value.search_path, value.steps, value.references, value.supersedes_verify,
+            value.irreversible_reason, value.archive_forbidden_reason, value.destroys, value.index,
+            value.suppressions, value.verify, value.guard, value.checksum);
   } else if constexpr (std::is_same_v<Plain, PendingWork>) {
     archive(value.priority, value.text);
   } else if constexpr (std::is_same_v<Plain, Release>) {

@@ -65,17 +65,21 @@ class RevisionLoader {
     for (std::size_t i = 0; i < revision.steps.size(); ++i) {
       LoadStep(draft, revision.steps[i], draft.files[i]);
     }
-    revision.verify =
-        LoadScript(draft, "verify.sql", 0, ScriptRole::kCheck, StepKind::kTransactional);
-    RefuseEmpty(revision.verify, "verify.sql must hold at least one query");
+    const bool is_legacy = revision.phase == Phase::kLegacy;
+    // Other tools know no such file.
+    if (!is_legacy || fs::exists(root_ / folder_ / "verify.sql")) {
+      revision.verify =
+          LoadScript(draft, "verify.sql", 0, ScriptRole::kCheck, StepKind::kTransactional);
+      RefuseEmpty(revision.verify, "verify.sql must hold at least one query");
+    }
     if (fs::exists(root_ / folder_ / "guard.sql")) {
       revision.guard =
           LoadScript(draft, "guard.sql", 0, ScriptRole::kCheck, StepKind::kTransactional);
-    } else if (!revision.irreversible_reason.empty()) {
+    } else if (!revision.irreversible_reason.empty() && !is_legacy) {
       Refuse(folder_ + "/guard.sql", 0, "FILE_MISSING",
              "an irreversible revision needs a guard that says when going back is harmless");
     }
-    CheckDestroyedData(draft, used_references_, problems_);
+    if (!is_legacy) CheckDestroyedData(draft, used_references_, problems_);
     ReportUnused(draft);
     return draft;
   }
@@ -90,8 +94,17 @@ class RevisionLoader {
       LoadBackfill(draft, step, files);
       return;
     }
-    step.up = LoadScript(draft, files.up, files.line, ScriptRole::kStep, step.kind);
-    RefuseEmpty(step.up, "a step must hold at least one statement");
+    if (!files.copy.empty()) step.copy_data = TakeFile(draft, files.copy, files.line).value_or("");
+    step.up =
+        LoadScript(draft, files.up, files.line, ScriptRole::kStep, step.kind, !files.copy.empty());
+    // A history's way back may need more steps than its way there.
+    if (draft.revision.phase != Phase::kLegacy) {
+      RefuseEmpty(step.up, "a step must hold at least one statement");
+    }
+    if (!files.copy.empty() && step.up.facts.tags != std::vector<std::string>{"COPY"}) {
+      Refuse(draft.file, files.line, "COPY_FILE_INVALID",
+             files.up + " must be one COPY ... FROM STDIN: the step has a copy_file");
+    }
     step.down = LoadScript(draft, files.down, files.line, ScriptRole::kStep, step.kind);
     if (!files.expect.empty()) {
       step.expect = LoadScript(draft, files.expect, files.line, ScriptRole::kCheck, step.kind);
@@ -166,21 +179,23 @@ class RevisionLoader {
   }
 
   Script LoadScript(const RevisionDraft& draft, const std::string& name, int line, ScriptRole role,
-                    StepKind kind) {
+                    StepKind kind, bool has_copy_data = false) {
     const auto text = TakeFile(draft, name, line);
     if (!text.has_value()) return {};
-    ReadSql sql = ReadText(draft, folder_ + "/" + name, *text, role, kind);
+    ReadSql sql = ReadText(draft, folder_ + "/" + name, *text, role, kind, has_copy_data);
     return sql.is_readable ? std::move(sql.script) : Script();
   }
 
   ReadSql ReadText(const RevisionDraft& draft, const std::string& file, const std::string& text,
-                   ScriptRole role, StepKind kind) {
+                   ScriptRole role, StepKind kind, bool has_copy_data = false) {
     ReadSql sql = ReadSqlText(file, text, problems_, warnings_);
     CheckSql(sql,
              {.service = draft.revision.service,
               .role = role,
               .kind = kind,
-              .references = &draft.revision.references},
+              .references = &draft.revision.references,
+              .is_legacy = draft.revision.phase == Phase::kLegacy,
+              .has_copy_data = has_copy_data},
              used_references_, problems_);
     return sql;
   }

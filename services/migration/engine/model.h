@@ -9,7 +9,8 @@
 
 namespace lockstep::migration {
 
-enum class Phase { kExpand, kMigrate, kContract };
+// In the order in which a run takes them. kLegacy: imported from another tool's history.
+enum class Phase { kLegacy, kExpand, kMigrate, kContract };
 enum class StepKind { kTransactional, kNonTransactional, kPrivileged, kBackfill, kViewRewrite };
 enum class Direction { kUp, kDown };
 
@@ -155,6 +156,7 @@ struct Step {
   // the trigger first; `expect` is asked for every range, with $1 and $2, when it has them.
   Backfill backfill;
   ViewRewrite view_rewrite;  // of kViewRewrite
+  std::string copy_data;     // what `up`, one COPY FROM STDIN, reads; "" = none
   // "v1:" + hex, over kind, name, up, down, expect, backfill or view rewrite (checksum.h)
   std::string checksum;
 };
@@ -191,6 +193,7 @@ struct Revision {
   Phase phase = Phase::kExpand;
   std::string oldest_build;
   int soak_seconds = 0;  // how long a CONTRACT waits after taking access away (soak.h)
+  std::vector<std::string> search_path;  // of kLegacy: schemas, and "$user"
   std::vector<Step> steps;
   std::vector<std::string> references;
   std::vector<std::string> supersedes_verify;  // ids, aliases resolved

@@ -4,105 +4,23 @@
 #include <cstdio>
 #include <utility>
 
-#include "google/protobuf/io/tokenizer.h"
-#include "google/protobuf/text_format.h"
 #include "lockstep/migration/v1/revision_spec.pb.h"
 #include "services/migration/engine/backfill_spec.h"
 #include "services/migration/engine/ownership.h"
+#include "services/migration/engine/spec_parser.h"
 #include "services/migration/engine/spec_rules.h"
 #include "services/migration/engine/view_rewrite_spec.h"
 
 namespace lockstep::migration {
 
 namespace pb = ::lockstep::migration::v1;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::RepeatedPtrField;
-using google::protobuf::TextFormat;
-
-struct FieldLines::Info {
-  TextFormat::ParseInfoTree tree;
-  const google::protobuf::Descriptor* descriptor = nullptr;
-};
-
-FieldLines::FieldLines() = default;
-FieldLines::~FieldLines() = default;
-FieldLines::FieldLines(FieldLines&&) noexcept = default;
-FieldLines& FieldLines::operator=(FieldLines&&) noexcept = default;
 
 namespace {
-
-int LineIn(const TextFormat::ParseInfoTree& tree, const FieldDescriptor* field, int index) {
-  if (field == nullptr) return 1;
-  if (field->is_repeated() && index < 0) index = 0;
-  if (!field->is_repeated()) index = -1;
-  // Protobuf counts lines from 0 and says -1 for a field that is not there.
-  return std::max(0, tree.GetLocation(field, index).line) + 1;
-}
 
 std::vector<std::string> ToVector(const RepeatedPtrField<std::string>& list) {
   return {list.begin(), list.end()};
 }
-
-class Collector final : public google::protobuf::io::ErrorCollector {
- public:
-  Collector(std::string file, std::vector<Problem>& problems)
-      : file_(std::move(file)), problems_(problems) {}
-  void AddError(int line, google::protobuf::io::ColumnNumber column,
-                const std::string& message) override {
-    problems_.push_back(
-        {file_, std::max(0, line) + 1, std::max(0, column) + 1, "SPEC_SYNTAX", message});
-  }
-  void AddWarning(int, google::protobuf::io::ColumnNumber, const std::string&) override {}
-
- private:
-  std::string file_;
-  std::vector<Problem>& problems_;
-};
-
-}  // namespace
-
-int FieldLines::Line(const char* field, int index) const {
-  if (info_ == nullptr) return 1;
-  return LineIn(info_->tree, info_->descriptor->FindFieldByName(field), index);
-}
-
-int FieldLines::Line(const char* outer, int outer_index, const char* field, int index) const {
-  if (info_ == nullptr) return 1;
-  const FieldDescriptor* outer_field = info_->descriptor->FindFieldByName(outer);
-  if (outer_field == nullptr) return 1;
-  const TextFormat::ParseInfoTree* nested =
-      info_->tree.GetTreeForNested(outer_field, outer_field->is_repeated() ? outer_index : -1);
-  const FieldDescriptor* inner = outer_field->message_type()->FindFieldByName(field);
-  if (nested == nullptr || inner == nullptr ||
-      nested->GetLocation(inner, inner->is_repeated() ? std::max(0, index) : -1).line < 0) {
-    return LineIn(info_->tree, outer_field, outer_index);
-  }
-  return LineIn(*nested, inner, index);
-}
-
-// Reads text into a message and remembers the lines; the only code that touches FieldLines::Info.
-struct SpecParser {
-  static bool Parse(const std::string& file, const std::string& text,
-                    google::protobuf::Message& message, FieldLines& lines,
-                    std::vector<Problem>& problems) {
-    lines.info_ = std::make_unique<FieldLines::Info>();
-    lines.info_->descriptor = message.GetDescriptor();
-    if (const std::size_t nul = text.find('\0'); nul != std::string::npos) {
-      const auto line =
-          1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-      problems.push_back(
-          {file, static_cast<int>(line), 0, "SPEC_NUL_BYTE", "U+0000 is not allowed"});
-      return false;
-    }
-    Collector collector(file, problems);
-    TextFormat::Parser parser;
-    parser.RecordErrorsTo(&collector);
-    parser.WriteLocationsTo(&lines.info_->tree);
-    return parser.ParseFromString(text, &message);
-  }
-};
-
-namespace {
 
 class RevisionReader {
  public:
@@ -177,15 +95,30 @@ class RevisionReader {
       case pb::PHASE_CONTRACT:
         draft_.revision.phase = Phase::kContract;
         break;
+      case pb::PHASE_LEGACY:
+        draft_.revision.phase = Phase::kLegacy;
+        break;
       default:
         Refuse(Line("phase"), "PHASE_MISSING",
-               "phase must be PHASE_EXPAND, PHASE_MIGRATE or PHASE_CONTRACT");
+               "phase must be PHASE_EXPAND, PHASE_MIGRATE or PHASE_CONTRACT; PHASE_LEGACY is for "
+               "what lockstep import made");
     }
     draft_.revision.oldest_build = spec_.oldest_build();
     if (!spec_.oldest_build().empty() && !IsBuild(spec_.oldest_build())) {
       Refuse(Line("oldest_build"), "BUILD_INVALID", "oldest_build must be MAJOR.MINOR.PATCH");
     }
     ReadSoak();
+    ReadSearchPath();
+  }
+
+  void ReadSearchPath() {
+    draft_.revision.search_path = ToVector(spec_.search_path());
+    const bool is_legacy = spec_.phase() == pb::PHASE_LEGACY;
+    if (!is_legacy && !spec_.search_path().empty()) {
+      Refuse(Line("search_path"), "SEARCH_PATH_INVALID",
+             "only a revision of PHASE_LEGACY has a search_path; others name every schema");
+    }
+    if (is_legacy && spec_.search_path().empty()) draft_.revision.search_path = {"$user", "public"};
   }
 
   void ReadSoak() {
@@ -226,7 +159,8 @@ class RevisionReader {
       Step& step = draft_.revision.steps.emplace_back();
       step.name = "main";
       step.limits = defaults;
-      draft_.files.push_back({.up = "up.sql", .down = "down.sql", .expect = "", .line = 1});
+      draft_.files.push_back(
+          {.up = "up.sql", .down = "down.sql", .expect = "", .copy = "", .line = 1});
       return;
     }
     for (int i = 0; i < spec_.steps_size(); ++i) ReadStep(i, defaults);
@@ -263,15 +197,21 @@ class RevisionReader {
     StepFiles files{.up = from.up_file(),
                     .down = from.down_file(),
                     .expect = from.expect_file(),
+                    .copy = from.copy_file(),
                     .line = line("name")};
     ReadBackfill(from, line("backfill"), step, files);
     ReadViewRewrite(from, line("view_rewrite"), step);
     if (files.up.empty() && !files.up_is_made) files.up = prefix + step.name + ".up.sql";
     if (files.down.empty()) files.down = prefix + step.name + ".down.sql";
-    for (const std::string& name : {files.up, files.down, files.expect}) {
+    for (const std::string& name : {files.up, files.down, files.expect, files.copy}) {
       if (name.empty() || IsPlainFileName(name)) continue;
       Refuse(files.line, "FILE_NAME_INVALID",
              "\"" + name + "\" must be a file in the revision's folder");
+    }
+    if (!files.copy.empty() &&
+        (step.kind != StepKind::kTransactional || spec_.phase() != pb::PHASE_LEGACY)) {
+      Refuse(line("copy_file"), "COPY_FILE_INVALID",
+             "only a transactional step of a PHASE_LEGACY has a copy_file");
     }
     if (!files.expect.empty() && step.kind == StepKind::kNonTransactional) {
       Refuse(line("expect_file"), "EXPECT_NOT_TRANSACTIONAL",

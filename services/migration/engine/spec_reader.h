@@ -40,6 +40,7 @@ struct StepFiles {
   std::string up;
   std::string down;
   std::string expect;
+  std::string copy;  // "" when there is none
   // Of a backfill.
   bool up_is_made = false;           // it declares columns: there is no up file
   bool down_may_be_missing = false;  // no down file is named

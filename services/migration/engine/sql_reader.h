@@ -1,5 +1,5 @@
 // A script together with what its statements are and name: the input of sql_rules. Internal to the
-// loader; other code uses sql.h.
+// loader and the importer; other code uses sql.h.
 #pragma once
 
 #include <string_view>

@@ -34,6 +34,20 @@ constexpr std::string_view kEngineSettings[] = {
     "default_transaction_deferrable",
 };
 
+// Of these a history may set what it likes, for its own step: they say how its SQL is read.
+constexpr std::string_view kLegacySettings[] = {
+    "search_path",          "timezone",
+    "lock_timeout",         "statement_timeout",
+    "transaction_timeout",  "idle_in_transaction_session_timeout",
+    "idle_session_timeout", "client_encoding",
+    "synchronous_commit",   "default_transaction_isolation",
+};
+
+bool IsLegacySetting(std::string_view name) {
+  return std::find(std::begin(kLegacySettings), std::end(kLegacySettings), name) !=
+         std::end(kLegacySettings);
+}
+
 bool IsEngineSetting(std::string_view name) {
   return name.empty() || std::find(std::begin(kEngineSettings), std::end(kEngineSettings), name) !=
                              std::end(kEngineSettings);
@@ -97,7 +111,7 @@ class Checker {
              statement.tag + ": the engine begins and ends transactions");
     }
     for (const SettingChange& setting : statement.settings) CheckSetting(setting, statement);
-    if (statement.copies_stream) {
+    if (statement.copies_stream && !context_.has_copy_data) {
       Refuse(statement.begin, "SQL_COPY_STREAM",
              "COPY from or to the client: a step has no data stream; use INSERT");
     }
@@ -112,7 +126,8 @@ class Checker {
   }
 
   void CheckSetting(const SettingChange& setting, const Statement& statement) {
-    if (IsEngineSetting(setting.name)) {
+    const bool is_theirs = context_.is_legacy && IsLegacySetting(setting.name);
+    if (IsEngineSetting(setting.name) && !is_theirs) {
       Refuse(statement.begin, "SQL_ENGINE_SETTING",
              (setting.name.empty() ? std::string("RESET ALL") : setting.name) +
                  ": the engine sets roles, limits and the search path; limits belong into "
@@ -168,6 +183,7 @@ class Checker {
 
   void CheckUse(const ObjectUse& use) {
     const bool writes = use.access == ObjectUse::Access::kWrite;
+    if (context_.is_legacy && (use.schema.empty() || use.schema == "public")) return;
     if (use.schema.empty()) {
       // Without a schema only built-in names are found: the search path holds nothing else.
       const bool is_builtin = !writes && (!use.is_relation || use.name.starts_with("pg_"));
@@ -201,6 +217,7 @@ class Checker {
     const std::string_view owner = OwnerOf(use.schema);
     if (owner == context_.service) return;
     if (owner.empty()) {
+      if (context_.is_legacy) return;
       Refuse(use.offset, "SQL_UNKNOWN_SCHEMA", "no service owns a schema " + use.schema);
       return;
     }
@@ -258,7 +275,7 @@ class Checker {
     if (is_control) {
       Refuse(offset, "SQL_TRANSACTION_CONTROL",
              std::string(first) + ": the engine begins and ends transactions");
-    } else if (first == "SET" || first == "RESET") {
+    } else if ((first == "SET" || first == "RESET") && !(context_.is_legacy && second == "LOCAL")) {
       Refuse(offset, "SQL_ENGINE_SETTING",
              std::string(first) + " is not allowed in a file that the parser cannot read");
     } else if (first == "COPY") {

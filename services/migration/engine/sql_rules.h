@@ -27,6 +27,10 @@ struct RuleContext {
   ScriptRole role = ScriptRole::kStep;
   StepKind kind = StepKind::kTransactional;              // of a step's scripts
   const std::vector<std::string>* references = nullptr;  // RevisionSpec.references
+  // Of a PHASE_LEGACY: what other services own and what the engine does itself stays out of reach;
+  // the rest is as its authors wrote it.
+  bool is_legacy = false;
+  bool has_copy_data = false;  // of a legacy step: its COPY FROM STDIN has the rows
 };
 
 // Checks `sql` and appends what is wrong with it. Declared references that it uses are added to

@@ -72,6 +72,7 @@ class Linter {
                       Scene& scene);
   void CheckNames(const LintUnit& unit, const std::vector<Token>& tokens, Scene& scene);
   void CheckOthers(const LintUnit& unit);
+  void TellOnly(const std::vector<LintUnit>& units);
   static void Unreadable(const LintUnit& unit, const ParsedSql& parsed, Scene& scene);
 
   const LintOptions& options_;
@@ -184,6 +185,20 @@ void Linter::CheckOthers(const LintUnit& unit) {
   }
 }
 
+// What other people's tools ran long ago is told, and refused nowhere.
+void Linter::TellOnly(const std::vector<LintUnit>& units) {
+  std::set<std::string> legacy;
+  for (const LintUnit& unit : units) {
+    if (unit.revision == nullptr || unit.revision->phase != Phase::kLegacy) continue;
+    legacy.insert(unit.revision->id);
+  }
+  for (LintFinding& finding : report_.findings) {
+    if (!legacy.contains(finding.revision)) continue;
+    finding.is_forbidden = false;
+    finding.level = std::min(finding.level, LintLevel::kWarning);
+  }
+}
+
 LintReport Linter::Run(const std::vector<LintUnit>& units) {
   for (std::size_t i = 0; i < units.size(); ++i) {
     Read(units[i]);
@@ -202,6 +217,7 @@ LintReport Linter::Run(const std::vector<LintUnit>& units) {
     if (unit.revision == nullptr || !allowed.insert(unit.revision).second) continue;
     ApplySuppressions(*unit.revision, options_, report_.findings);
   }
+  TellOnly(units);
   if (!units.empty()) CheckOthers(units.front());
   std::stable_sort(report_.findings.begin(), report_.findings.end(),
                    [](const LintFinding& a, const LintFinding& b) {

@@ -9,6 +9,7 @@ namespace {
 
 std::string_view NameOf(Phase phase) {
   if (phase == Phase::kContract) return "CONTRACT";
+  if (phase == Phase::kLegacy) return "LEGACY";
   return phase == Phase::kMigrate ? "MIGRATE" : "EXPAND";
 }
 

@@ -15,6 +15,17 @@ namespace lockstep::migration {
 
 using killpoint::Killpoint;
 
+namespace {
+
+// For the session: the statement has no transaction. ResetSession takes it back.
+std::string SearchPathSql(const Revision& revision) {
+  std::string sql = EnterLegacySql(revision);
+  if (!sql.empty()) sql.erase(sql.find(" LOCAL"), sizeof(" LOCAL") - 1);
+  return sql;
+}
+
+}  // namespace
+
 Limits AloneStatement::Unlimited() const {
   return {.lock_timeout_ms = 0,
           .statement_timeout_ms = 0,
@@ -34,7 +45,8 @@ absl::Status AloneStatement::SendOnce(const std::string& statement, const Limits
       AssertLeaseSql(session_.key) +
       absl::StrFormat("SET lock_timeout = %d; SET statement_timeout = %d; SET ROLE %s;",
                       limits.lock_timeout_ms, limits.statement_timeout_ms,
-                      pg::QuoteIdentifier(OwnerRole(task_.revision.service))));
+                      pg::QuoteIdentifier(OwnerRole(task_.revision.service))) +
+      SearchPathSql(task_.revision));
   if (!ready.ok()) return TranslateLedgerError(ready.status());
   Killpoint("concurrent_before_send");
   connection.SetAfterSendHook([] { Killpoint("concurrent_sent"); });

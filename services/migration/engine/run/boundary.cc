@@ -98,9 +98,11 @@ constexpr std::string_view kMine =
 
 // CTEs: u.ids = the undeclared schemas, r.ids = the tables that may be referred to.
 std::string Scope(const Boundary& boundary) {
-  return "u AS (SELECT array_agg(oid) AS ids FROM pg_namespace WHERE nspname <> ALL (" +
-         TextArraySql(boundary.schemas) +
-         ") AND nspname NOT IN ('pg_catalog', 'information_schema')"
+  const std::string undeclared = boundary.forbidden.empty()
+                                     ? "nspname <> ALL (" + TextArraySql(boundary.schemas) + ")"
+                                     : "nspname = ANY (" + TextArraySql(boundary.forbidden) + ")";
+  return "u AS (SELECT array_agg(oid) AS ids FROM pg_namespace WHERE " + undeclared +
+         " AND nspname NOT IN ('pg_catalog', 'information_schema')"
          " AND nspname !~ '^pg_(toast|temp_|toast_temp_)'),\n"
          "r AS (SELECT coalesce(array_agg(c.oid), '{}') AS ids FROM pg_class c JOIN pg_namespace n "
          "ON n.oid ="
@@ -157,6 +159,15 @@ Boundary BoundaryOf(const Revision& revision) {
     boundary.schemas.emplace_back(schema);
   }
   boundary.references = revision.references;
+  if (revision.phase == Phase::kLegacy) {
+    boundary.forbidden.emplace_back(kLedgerSchema);
+    for (const std::string_view service : Services()) {
+      if (service == revision.service) continue;
+      for (const std::string_view schema : SchemasOf(service)) {
+        boundary.forbidden.emplace_back(schema);
+      }
+    }
+  }
   return boundary;
 }
 
@@ -220,7 +231,8 @@ bool HidesNothing(const Script& script, const Boundary& boundary) {
            std::any_of(boundary.references.begin(), boundary.references.end(),
                        [&](const std::string& table) { return table.starts_with(schema + "."); });
   };
-  return !script.is_opaque && !script.facts.has_hidden_code &&
+  // The names of an imported history have no schemas: nobody sees what they mean.
+  return boundary.forbidden.empty() && !script.is_opaque && !script.facts.has_hidden_code &&
          std::all_of(script.facts.tags.begin(), script.facts.tags.end(),
                      [&](const std::string& tag) {
                        return std::find(kPlain.begin(), kPlain.end(), tag) != kPlain.end();

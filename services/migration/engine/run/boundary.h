@@ -21,6 +21,9 @@ struct Boundary {
   std::vector<std::string> schemas;  // of its service
   std::vector<std::string>
       references;  // tables of others that foreign keys may point to: "core.platforms"
+  // Of an imported history, which may make schemas and fill those that no service owns: instead of
+  // `schemas`, those that it may not change.
+  std::vector<std::string> forbidden;
 };
 
 Boundary BoundaryOf(const Revision& revision);

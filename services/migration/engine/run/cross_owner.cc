@@ -207,7 +207,11 @@ absl::Status AddOfStep(pg::Connection& connection, const ComingStep& coming,
   ASSIGN_OR_RETURN(pg::Result rows, AskDependents(connection, dropped, settled));
   for (const pg::Row row : rows) {
     const std::string schema = row.Text("in_schema");
-    if (OwnerOf(schema) == coming.revision->service || changed_before.contains(row.Text("name"))) {
+    // What an imported history makes outside of the services' schemas is its own; the names in its
+    // scripts do not say in which schema.
+    const bool is_histories = coming.revision->phase == Phase::kLegacy && OwnerOf(schema).empty();
+    if (OwnerOf(schema) == coming.revision->service || is_histories ||
+        changed_before.contains(row.Text("name"))) {
       continue;
     }
     const DroppedObject& root =

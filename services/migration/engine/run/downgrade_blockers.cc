@@ -30,6 +30,7 @@ class Finder {
   std::optional<std::size_t> last_unsure() const { return last_unsure_; }
 
  private:
+  absl::Status LookAtLegacy(const Revision& revision);
   absl::Status LookAtInstances(const Revision& revision);
   absl::Status LookAtGuard(const Revision& revision, std::size_t item);
   // Whether what an archive is to keep can be kept.
@@ -60,11 +61,44 @@ absl::Status Finder::Look(const Plan& plan, std::size_t item, const Graph& graph
                        .count = 1},
                       refusal});
   }
+  RETURN_IF_ERROR(LookAtLegacy(revision));
   RETURN_IF_ERROR(LookAtInstances(revision));
   guard_is_silent_.reset();
   RETURN_IF_ERROR(LookAtGuard(revision, item));
   RETURN_IF_ERROR(LookAtArchive(plan, item, revision));
   undone_.Add(revision);
+  return absl::OkStatus();
+}
+
+// One script of another tool undoes all steps of its revision at once. While some of them are
+// missing it would fail, or leave behind what the others made.
+absl::Status Finder::LookAtLegacy(const Revision& revision) {
+  const auto applied = state_.revisions.find(revision.id);
+  if (revision.phase != Phase::kLegacy || applied == state_.revisions.end()) {
+    return absl::OkStatus();
+  }
+  const auto refuse = [&](const char* kind, const char* reason, const std::string& what) {
+    found_.push_back({{.kind = kind, .revision = revision.id, .what = what, .count = 1},
+                      Error(absl::StatusCode::kFailedPrecondition, reason,
+                            "revision " + revision.id + " (" + revision.title + "): " + what)
+                          .With("revision", std::string_view(revision.id))});
+  };
+  if (!applied->second.is_complete) {
+    ASSIGN_OR_RETURN(pg::Result last,
+                     connection_.Query("SELECT direction FROM migration.step_log"
+                                       " WHERE revision = $1 ORDER BY log_id DESC LIMIT 1",
+                                       revision.id));
+    // An undo that was broken off goes on.
+    if (!last.empty() && last[0].Text("direction") == "down") return absl::OkStatus();
+    refuse("legacy_half_applied", "LEGACY_HALF_APPLIED",
+           "only some steps of it are applied, and its undo is for all of them; `lockstep upgrade` "
+           "finishes it, then it can be undone");
+  }
+  if (run_.archive && applied->second.is_complete && revision.irreversible_reason.empty()) {
+    refuse("archive_impossible", "ARCHIVE_IMPOSSIBLE",
+           "its undo names tables without their schemas, so nobody can tell what to keep; go back "
+           "without --archive, after a backup");
+  }
   return absl::OkStatus();
 }
 

@@ -16,6 +16,7 @@ struct ReasonClass {
 constexpr std::array kReasons = {
     ReasonClass{"HISTORY_EDITED", ExitClass::kHistory},
     ReasonClass{"HISTORY_MISMATCH", ExitClass::kHistory},
+    ReasonClass{"IMPORT_DIFFERS", ExitClass::kHistory},
     ReasonClass{"HISTORY_UNKNOWN_REVISION", ExitClass::kHistory},
     ReasonClass{"ARCHIVED_SCRIPT_DAMAGED", ExitClass::kHistory},
     ReasonClass{"LEDGER_TOO_NEW", ExitClass::kHistory},
@@ -31,6 +32,7 @@ constexpr std::array kReasons = {
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},
     ReasonClass{"REPEATABLE_IN_USE", ExitClass::kBlocked},
     ReasonClass{"GUARD_REFUSED", ExitClass::kBlocked},
+    ReasonClass{"LEGACY_HALF_APPLIED", ExitClass::kBlocked},
     ReasonClass{"IRREVERSIBLE", ExitClass::kBlocked},
     ReasonClass{"REQUIRED_BY_INSTANCE", ExitClass::kBlocked},
     ReasonClass{"ARCHIVE_FORBIDDEN", ExitClass::kBlocked},

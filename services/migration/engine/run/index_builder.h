@@ -38,6 +38,7 @@ class IndexBuilder {
   absl::Status BuildOnce(const IndexBuild& build, const std::string& statement, bool& is_ours);
   absl::Status DropLeftoverOnce(const IndexBuild& build);
   absl::Status DropOnce(const std::string& quoted_name);
+  absl::StatusOr<bool> IsAsWanted(const IndexState& state, const IndexBuild& build) const;
 
   RunSession& session_;
   const StepTask& task_;

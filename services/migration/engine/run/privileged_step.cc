@@ -90,9 +90,10 @@ absl::Status Attempt(RunSession& session, const StepTask& task, const Limits& li
                      pg::Connection& administrator, StepOutcome& outcome) {
   Killpoint("privileged_before_begin");
   const std::string begin = BeginSql(session.sql, limits) +
-                            "SELECT set_config('search_path', 'pg_catalog, public', true);\n";
-  const auto sent =
-      administrator.Script(begin + JoinStatements(task.script.statements) + kFireConstraints);
+                            "SELECT set_config('search_path', 'pg_catalog, public', true);\n" +
+                            EnterLegacySql(task.revision);
+  const auto sent = administrator.Script(begin + JoinStatements(task.script.statements) +
+                                         LeaveLegacySql(task.revision, limits) + kFireConstraints);
   if (!sent.ok()) {
     const absl::Status translated = TranslateLedgerError(sent.status());
     if (translated != sent.status() || IsAboutLocks(translated)) return translated;

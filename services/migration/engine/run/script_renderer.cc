@@ -158,7 +158,14 @@ void Renderer::RenderTransaction(const ScriptUndo& undo, bool is_last) {
   if (!is_up) sql_ += GuardScript(undo);
   if (is_privileged) sql_ += "SET LOCAL ROLE NONE;\n";
   if (!is_privileged) sql_ += BaselineScript(boundary);
+  sql_ += EnterLegacySql(revision);
   sql_ += "\n-- " + script.file + "\n" + JoinStatements(script.statements) + "\n";
+  if (is_up && !step.copy_data.empty()) {
+    // psql takes the rows from the lines after the semicolon.
+    while (sql_.ends_with('\n')) sql_.pop_back();
+    sql_ += "\n" + step.copy_data + (step.copy_data.ends_with('\n') ? "" : "\n") + "\\.\n";
+  }
+  sql_ += LeaveLegacySql(revision, step.limits);
   sql_ += kFireConstraints;
   sql_ += "SELECT set_config('lockstep.checks', '[]', true);\n";
   if (is_up) {

@@ -117,6 +117,23 @@ std::string EnterRoleSql(std::string_view role) {
   return "SET LOCAL ROLE " + pg::QuoteIdentifier(role) + ";\n";
 }
 
+std::string EnterLegacySql(const Revision& revision) {
+  if (revision.phase != Phase::kLegacy) return "";
+  std::string path;
+  for (const std::string& schema : revision.search_path) {
+    path += (path.empty() ? "" : ", ") + pg::QuoteIdentifier(schema);
+  }
+  return "SET LOCAL search_path = " + path + ";\n";
+}
+
+std::string LeaveLegacySql(const Revision& revision, const Limits& limits) {
+  if (revision.phase != Phase::kLegacy) return "";
+  return absl::StrFormat(
+      "SET LOCAL search_path = %s; SET LOCAL lock_timeout = %d; SET LOCAL statement_timeout = %d;"
+      " SET LOCAL TimeZone = 'UTC'; SET LOCAL client_encoding = 'UTF8';\n",
+      kSearchPath, limits.lock_timeout_ms, limits.statement_timeout_ms);
+}
+
 std::string_view StateSql() {
   return "pg_catalog.concat_ws(' ', current_user, pg_catalog.current_setting('lock_timeout'),"
          " pg_catalog.current_setting('statement_timeout'),"

@@ -26,6 +26,11 @@ std::string OwnerRole(std::string_view service);
 std::string BeginSql(const RunSql& run, const Limits& limits);
 std::string EnterRoleSql(std::string_view role);
 
+// Around the SQL of a PHASE_LEGACY, "" for others: names are found as its authors meant them, and
+// what it set for itself goes before the engine looks at it. `StateSql` then tells the role only.
+std::string EnterLegacySql(const Revision& revision);
+std::string LeaveLegacySql(const Revision& revision, const Limits& limits);
+
 struct PlainStep {
   const Revision* revision;
   const Step* step;

@@ -39,6 +39,7 @@ class Attempt {
  private:
   absl::StatusOr<std::vector<pg::Result>> Send(const std::string& sql);
   absl::Status RunStatements(const std::vector<std::string>& statements);
+  absl::Status RunLegacy(const std::vector<std::string>& statements);
   absl::Status CheckExpectations();
   absl::Status CheckBoundary(const pg::Row& baseline);
   absl::Status RecordAndCommit();
@@ -107,7 +108,27 @@ absl::Status Attempt::RunInParts() {
   return RecordAndCommit();
 }
 
+absl::Status Attempt::RunLegacy(const std::vector<std::string>& statements) {
+  if (statements.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(Send(EnterLegacySql(task_.revision)).status());
+  absl::Status status;
+  if (task_.direction == Direction::kUp && !task_.step.copy_data.empty()) {
+    RETURN_IF_ERROR(MayGoOn(session_));
+    status = session_.connection.CopyIn(statements.front(), task_.step.copy_data).status();
+  } else {
+    // As its own tool sent it, in one message, also what the parser cannot read.
+    status = Send(JoinStatements(statements)).status();
+  }
+  if (status.ok()) return Send(LeaveLegacySql(task_.revision, limits_)).status();
+  if (IsAboutLocks(status) || session_.connection.is_lost() || pg::SqlStateOf(status).empty()) {
+    return status;
+  }
+  const bool is_whole = task_.script.is_opaque || statements.size() == 1;
+  return AtStatement(task_, is_whole ? 0 : session_.connection.completed_statements(), status);
+}
+
 absl::Status Attempt::RunStatements(const std::vector<std::string>& statements) {
+  if (task_.revision.phase == Phase::kLegacy) return RunLegacy(statements);
   if (task_.script.is_opaque) {
     // The extended protocol takes exactly one statement, so nothing can hide behind a semicolon.
     for (const std::string& statement : statements) {
@@ -229,6 +250,11 @@ absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const Step
   // transaction.
   if (task.script.is_opaque || task.script.facts.has_hidden_code) {
     RETURN_IF_ERROR(ResetSession(session.connection));
+  }
+  // Temporary tables of a history last for the revision, as they did for the file of its tool.
+  const bool ends = task.direction == Direction::kUp ? task.is_last : task.step.ordinal == 1;
+  if (task.revision.phase == Phase::kLegacy && ends) {
+    RETURN_IF_ERROR(session.connection.Script("DISCARD TEMP;").status());
   }
   return outcome;
 }

@@ -200,7 +200,8 @@ absl::StatusOr<CatalogImage> ReadCatalogImage(pg::Connection& connection,
                                               const ImageOptions& options) {
   CatalogImage image;
   image.server_version = connection.server_version() / 10'000;
-  const std::string schemas = pg::ArrayLiteral(OwnedSchemas());
+  const std::string schemas =
+      pg::ArrayLiteral(options.schemas.empty() ? OwnedSchemas() : options.schemas);
   RETURN_IF_ERROR(connection.Script(kBegin).status());
   for (const std::string& query :
        CatalogQueries(image.server_version, options.with_sequence_values)) {

@@ -61,6 +61,8 @@ struct CatalogDifference {
 struct ImageOptions {
   // Where the values of sequences stand: for what is to be as it was, not for what others use.
   bool with_sequence_values = false;
+  // Instead of the owned ones.
+  std::vector<std::string> schemas = {};
 };
 
 // Reads the image in one snapshot. REQUIRES: not inside a transaction. The connection's search path
