@@ -24,5 +24,7 @@ std::string_view LedgerRepeatables();
 std::string_view LedgerPlainSteps();
 // Version 12: rehearsals, and what a state should look like.
 std::string_view LedgerProofs();
+// Version 13: lock certificates.
+std::string_view LedgerCertificates();
 
 }  // namespace lockstep::migration

@@ -269,7 +269,8 @@ const std::vector<std::string_view>& LedgerUpgrades() {
     return std::vector<std::string_view>{version_1,           LedgerFunctions2(), kRestored,
                                          LedgerFreezes(),     kBackfills,         LedgerLeases(),
                                          LedgerWebhooks(),    LedgerBuilds(),     LedgerBackups(),
-                                         LedgerRepeatables(), LedgerPlainSteps(), LedgerProofs()};
+                                         LedgerRepeatables(), LedgerPlainSteps(), LedgerProofs(),
+                                         LedgerCertificates()};
   }();
   return upgrades;
 }
