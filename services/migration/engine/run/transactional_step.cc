@@ -45,7 +45,7 @@ class Attempt {
   absl::Status CheckExpectations();
   absl::Status CheckBoundary(const pg::Row& baseline);
   absl::Status BeginMeter();
-  absl::Status ReadMeter();
+  absl::Status ReadMeter(absl::Duration worked);
   absl::Status RecordAndCommit();
   std::string RecordSql() const;
   std::vector<Happening> Tail() const;
@@ -103,13 +103,15 @@ absl::Status Attempt::RunInParts() {
                              prepared_.extra_schemas.end());
     Killpoint("step_prepared");
   }
-  RETURN_IF_ERROR(BeginMeter());
   ASSIGN_OR_RETURN(const auto baseline, Send(BaselineSql(boundary_)));
+  RETURN_IF_ERROR(BeginMeter());
+  const absl::Time began = absl::Now();
   RETURN_IF_ERROR(RunStatements(prepared_.statements));
   Killpoint("step_statements_done");
   RETURN_IF_ERROR(CheckExpectations());
+  const absl::Duration worked = absl::Now() - began;
   RETURN_IF_ERROR(CheckBoundary(baseline.back()[0]));
-  RETURN_IF_ERROR(ReadMeter());
+  RETURN_IF_ERROR(ReadMeter(worked));
   Killpoint("step_checked");
   return RecordAndCommit();
 }
@@ -191,10 +193,12 @@ absl::Status Attempt::BeginMeter() {
   return absl::OkStatus();
 }
 
-// In the engine's own role: after this the step's part of the transaction is over.
-absl::Status Attempt::ReadMeter() {
+// In the engine's own role: after this the step's part of the transaction is over. `worked`: how
+// long its statements and expectations took, which grows with the rows; the engine's checks do not.
+absl::Status Attempt::ReadMeter(absl::Duration worked) {
   if (!meter_.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(Measurement measurement, meter_->End(session_.connection));
+  measurement.took = worked;
   RETURN_IF_ERROR(MayCost(session_, task_, measurement));
   if (session_.measured != nullptr) outcome_.measurement = std::move(measurement);
   return absl::OkStatus();

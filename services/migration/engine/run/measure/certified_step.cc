@@ -64,8 +64,13 @@ absl::StatusOr<StepOutcome> MeasureAlone(RunSession& session,
                                          absl::FunctionRef<absl::StatusOr<StepOutcome>()> body) {
   if (session.measured == nullptr) return body();
   ASSIGN_OR_RETURN(auto watcher, OpenSession(session.options, kReaderPurpose));
-  ASSIGN_OR_RETURN(const auto sampler,
-                   LockSampler::Start(std::move(watcher), session.connection.backend_pid()));
+  // Who may read every table.
+  EngineOptions administrator = session.options;
+  if (!administrator.admin_url.empty()) administrator.database_url = administrator.admin_url;
+  ASSIGN_OR_RETURN(auto holder, OpenSession(administrator, kReaderPurpose));
+  ASSIGN_OR_RETURN(
+      const auto sampler,
+      LockSampler::Start(std::move(watcher), session.connection.backend_pid(), std::move(holder)));
   ASSIGN_OR_RETURN(StepOutcome outcome, body());
   ASSIGN_OR_RETURN(outcome.measurement, sampler->Stop());
   return outcome;

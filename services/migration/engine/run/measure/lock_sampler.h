@@ -3,9 +3,10 @@
 //
 // CREATE INDEX CONCURRENTLY and its like begin and end transactions of their own, and let go of
 // their locks with each. So a second session looks at pg_locks again and again while they work, at
-// what they hold and at what they wait for: whoever waits for a lock will hold it. A lock that is
-// taken and let go between two looks (about a millisecond apart) is not seen unless somebody makes
-// it wait.
+// what they hold and at what they wait for: whoever waits for a lock will hold it. On a small table
+// they would be over before anybody has looked, so a third session stands in their way until they
+// were seen to wait for it: it has an old snapshot and reads every table. A lock that is taken
+// after that and let go between two looks (about a millisecond apart) is not seen.
 #pragma once
 
 #include <atomic>
@@ -25,9 +26,10 @@ namespace lockstep::migration {
 class LockSampler {
  public:
   // Begins to look at the session with `backend_pid`, over `connection`, which nobody else may use
-  // meanwhile.
+  // meanwhile. `holder`: the session that stands in the way; null = none.
   static absl::StatusOr<std::unique_ptr<LockSampler>> Start(
-      std::unique_ptr<pg::Connection> connection, int backend_pid);
+      std::unique_ptr<pg::Connection> connection, int backend_pid,
+      std::unique_ptr<pg::Connection> holder = nullptr);
   ~LockSampler();
   LockSampler(const LockSampler&) = delete;
   LockSampler& operator=(const LockSampler&) = delete;
@@ -38,13 +40,17 @@ class LockSampler {
   absl::StatusOr<Measurement> Stop();
 
  private:
-  LockSampler(std::unique_ptr<pg::Connection> connection, KnownRelations before, int backend_pid);
+  LockSampler(std::unique_ptr<pg::Connection> connection, KnownRelations before, int backend_pid,
+              std::unique_ptr<pg::Connection> holder);
   void Look();
+  // One look; whether the session waits for the holder.
+  absl::StatusOr<bool> LookOnce();
   HeldModes seen() const;
 
   const std::unique_ptr<pg::Connection> connection_;
   const KnownRelations before_;
   const int backend_pid_;
+  std::unique_ptr<pg::Connection> holder_;  // of the thread, until it lets go
   const absl::Time began_;
   std::atomic<bool> is_over_ = false;
   mutable absl::Mutex mutex_;
