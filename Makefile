@@ -6,7 +6,7 @@ BUF = $(firstword $(wildcard node_modules/@bufbuild/buf-linux-*/bin/buf))
 OUR_SOURCES = git ls-files --cached --others --exclude-standard '*.h' '*.cc'
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean deps build test test-unit test-faults test-mutations lint tidy format bench
+.PHONY: help up down clean deps build test test-unit test-faults test-postgres test-mutations lint tidy format bench
 
 help: ## lists the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ test-unit: build ## only the tests that need nothing but memory
 
 test-faults: build ## runs killed, stopped and cut off at every hit of every kill point; takes minutes
 	@cd build/$(PRESET) && ctest -C Faults --output-on-failure -L faults
+
+test-postgres: build ## engine, lint, rehearsal and drift tests on PostgreSQL 14 to 18 (MAJORS); fetches the servers
+	@tests/postgres/run.sh "build/$(PRESET)" $(MAJORS) || [ $$? = 77 ]
 
 test-mutations: deps ## breaks one rule of the engine at a time and requires that tests notice; takes minutes
 	@tests/mutation/run.py $(MUTATIONS)

@@ -105,6 +105,12 @@ class Serving(unittest.TestCase):
     def test_rehearse_says_when_there_is_nothing(self):
         self.assertEqual(self.lockstep("rehearse").stdout, "nothing to rehearse\n")
 
+    def test_plan_measures_before_it_plans(self):
+        done = self.lockstep("plan", "head", "--measure")
+        self.assertTrue(done.stdout.startswith("nothing to do"), done.stdout)
+        self.assertIn("measuring on a scratch database", done.stderr)
+        self.assertEqual(self.lockstep("plan", "base", "--down", "--measure", check=False).returncode, 2)
+
     def test_lint_looks_at_what_comes_next(self):
         _, document = self.both("lint")
         self.assertEqual(document, {"findings": [], "statement_count": 0, "unreadable_file_count": 0})

@@ -8,7 +8,8 @@ set -euo pipefail
 
 command=${1:?usage: cluster.sh start|stop|halt|resume|url DIR}
 dir=${2:?usage: cluster.sh start|stop|halt|resume|url DIR}
-bin=/usr/lib/postgresql/15/bin
+# Debian's, unless somebody wants another version (tests/postgres/run.sh).
+bin=${LOCKSTEP_TEST_PG_BIN:-/usr/lib/postgresql/15/bin}
 # Socket paths are limited to 107 bytes and data wants tmpfs, so both live in a short folder, which a link in DIR names.
 link=$dir/postgres
 key=$(printf '%s' "$(realpath -m "$dir")" | sha256sum | cut -c1-10)

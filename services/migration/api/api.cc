@@ -67,6 +67,7 @@ absl::StatusOr<std::optional<RunInfo>> FindEarlierRun(const Context& context, co
                 asked.value("allow_irreversible", false) == body.allow_irreversible &&
                 asked.value("force_freeze", "") == body.force_freeze &&
                 asked.value("force_gate", "") == body.force_gate &&
+                asked.value("force_locks", "") == body.force_locks &&
                 asked.value("plan", "") == body.plan;
     }
   }

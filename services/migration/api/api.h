@@ -111,6 +111,7 @@ struct RunAsked {
   bool allow_irreversible = false;
   std::string force_freeze = {};
   std::string force_gate = {};
+  std::string force_locks = {};
   std::string plan = {};  // fingerprint of the reviewed one; "" = none
 };
 // The run that an earlier request with this id started; nullopt when there is none.

@@ -181,6 +181,9 @@ v1::PlanResponse ToProto(const Graph& graph, const PlanReport& report) {
   for (const LintFinding& finding : report.lint.findings) {
     *message.add_lint_findings() = ToProto(finding);
   }
+  for (const Forecast& forecast : report.forecasts) {
+    *message.add_forecasts() = ToProto(forecast);
+  }
   for (const PlanNote& note : report.notes) {
     v1::PlanNote* entry = message.add_notes();
     entry->set_kind(note.kind);

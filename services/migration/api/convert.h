@@ -35,6 +35,7 @@ v1::Backfill ToProto(const BackfillInfo& backfill);
 v1::Freeze ToProto(const Freeze& freeze);
 v1::SchemaUse ToProto(const SchemaUse& use);
 v1::Gate ToProto(const GateInfo& gate);
+v1::StepForecast ToProto(const Forecast& forecast);
 v1::Build ToProto(const BuildInfo& build);
 BuildManifest FromProto(const v1::BuildManifest& message);
 v1::ReviewedPlan ToProto(const ReviewedPlan& plan);

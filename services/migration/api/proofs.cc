@@ -43,6 +43,28 @@ google::protobuf::Duration DurationOf(absl::Duration duration) {
   return message;
 }
 
+v1::StepCertificate ToProto(const StepCertificate& certificate) {
+  v1::StepCertificate message;
+  message.set_revision(certificate.revision);
+  message.set_step(certificate.ordinal);
+  message.set_step_name(certificate.step_name);
+  message.set_is_alone(certificate.is_alone);
+  for (const RelationCost& cost : certificate.relations) {
+    v1::RelationCost& entry = *message.add_relations();
+    entry.set_relation(cost.relation);
+    entry.set_is_index(cost.is_index);
+    if (cost.mode.has_value()) entry.set_lock_mode(std::string(ToText(*cost.mode)));
+    // What a sequence counts is no table.
+    entry.set_is_rewritten(cost.is_rewritten && !cost.is_sequence);
+    entry.set_read_row_count(cost.rows_read);
+    const auto rows = certificate.rows.find(cost.relation);
+    if (rows != certificate.rows.end()) entry.set_row_count(rows->second);
+  }
+  *message.mutable_duration() = DurationOf(certificate.took);
+  message.set_server_version(certificate.server_version);
+  return message;
+}
+
 v1::RehearsedRevision ToProto(const RehearsedRevision& rehearsed) {
   v1::RehearsedRevision message;
   message.set_revision(rehearsed.revision);
@@ -58,16 +80,33 @@ v1::RehearsedRevision ToProto(const RehearsedRevision& rehearsed) {
   for (const std::string& loss : rehearsed.losses) message.add_losses(loss);
   *message.mutable_up_duration() = DurationOf(rehearsed.up);
   *message.mutable_down_duration() = DurationOf(rehearsed.down);
+  for (const StepCertificate& certificate : rehearsed.certificates) {
+    *message.add_certificates() = ToProto(certificate);
+  }
   return message;
 }
 
 }  // namespace
 
+v1::StepForecast ToProto(const Forecast& forecast) {
+  v1::StepForecast message;
+  message.set_revision(forecast.revision);
+  message.set_step(forecast.ordinal);
+  message.set_step_name(forecast.step_name);
+  if (forecast.low.has_value()) *message.mutable_low_duration() = DurationOf(*forecast.low);
+  if (forecast.high.has_value()) *message.mutable_high_duration() = DurationOf(*forecast.high);
+  message.set_locks(forecast.locks);
+  message.set_is_online(forecast.is_online);
+  message.set_basis(forecast.basis);
+  return message;
+}
+
 absl::StatusOr<v1::RehearseResponse> Api::Rehearse(const Context& context,
                                                    const v1::RehearseRequest& request) {
   const std::string target = request.target().empty() ? "head" : request.target();
   const absl::StatusOr<RehearsalReport> report =
-      engine_.Rehearse(context, target, [](std::string_view) {});
+      engine_.Rehearse(context, target, request.measure_only() ? Trip::kUp : Trip::kUpAndBack,
+                       [](std::string_view) {});
   if (!report.ok()) return AtField(report.status(), "target");
   v1::RehearseResponse response;
   for (const RehearsedRevision& rehearsed : report->revisions) {

@@ -86,6 +86,7 @@ absl::StatusOr<AskedRun> AskedOf(const v1::UpgradeRequest& request) {
   asked.target = request.target();
   asked.options.force_freeze = request.force_freeze_reason();
   asked.options.force_gate = request.force_gate_reason();
+  asked.options.force_locks = request.force_locks_reason();
   if (request.has_gate_wait()) {
     const absl::Duration wait = absl::Seconds(request.gate_wait().seconds()) +
                                 absl::Nanoseconds(request.gate_wait().nanos());

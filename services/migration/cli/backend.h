@@ -29,10 +29,12 @@ struct GlobalOptions {
   std::string admin_url;
   std::string migrations_dir;
   std::string actor;
-  int lease_ttl_s = 15;         // with --direct
-  int standby_spacing_s = 5;    // with --direct
-  int build_stall_s = 10 * 60;  // with --direct
-  int soak_s = 0;               // with --direct: the least soak of CONTRACT revisions
+  int lease_ttl_s = 15;          // with --direct
+  int standby_spacing_s = 5;     // with --direct
+  int build_stall_s = 10 * 60;   // with --direct
+  int soak_s = 0;                // with --direct: the least soak of CONTRACT revisions
+  int expand_budget_s = 3 * 60;  // with --direct
+  int later_budget_s = 10 * 60;  // with --direct
   bool json = false;
 };
 
@@ -43,9 +45,10 @@ struct RunRequest {
   std::string target;
   bool archive = false;
   bool allow_irreversible = false;
-  std::string force_freeze;                         // why it goes on in spite of freezes; "" = not
-  std::string force_gate;                           // why gates do not hold it; "" = they do
-  std::optional<int> gate_wait_s;                   // nullopt: the engine's own setting
+  std::string force_freeze;        // why it goes on in spite of freezes; "" = not
+  std::string force_gate;          // why gates do not hold it; "" = they do
+  std::string force_locks;         // why steps may lock more than certified; "" = they may not
+  std::optional<int> gate_wait_s;  // nullopt: the engine's own setting
   std::optional<migration::ReviewedPlan> reviewed;  // nothing but this runs
   std::vector<pb::BlockerClass> cancel_blockers;
 };
@@ -65,7 +68,8 @@ class Backend {
   virtual absl::StatusOr<pb::ListHistoryResponse> ListHistory(int limit) = 0;
   virtual absl::StatusOr<pb::PlanResponse> Plan(const pb::PlanRequest& request) = 0;
   virtual absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) = 0;
-  virtual absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) = 0;
+  virtual absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target,
+                                                        bool measure_only) = 0;
   virtual absl::StatusOr<pb::DetectDriftResponse> DetectDrift() = 0;
   virtual absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) = 0;
   virtual absl::StatusOr<pb::VerifyResponse> Verify() = 0;

@@ -3,17 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "services/migration/cli/commands.h"
+#include "services/migration/cli/measure_output.h"
 #include "services/migration/engine/run/failure.h"
 
 namespace lockstep::cli {
 namespace {
-
-std::string SecondsOf(const google::protobuf::Duration& duration) {
-  return absl::StrFormat("%.2f s", static_cast<double>(duration.seconds()) +
-                                       static_cast<double>(duration.nanos()) / 1e9);
-}
 
 std::string PaintVerdict(const std::string& verdict, const Output& output) {
   if (verdict == "reversible") return output.Paint(verdict, Colour::kGreen);
@@ -49,7 +44,7 @@ int Rehearse(const Session& session, const Output& output, const std::string& ta
   auto backend = session.Connect();
   if (!backend.ok()) return Finish(backend.status(), output);
   output.Progress("rehearsing on a scratch database: up, down and up again");
-  const auto response = (*backend)->Rehearse(target);
+  const auto response = (*backend)->Rehearse(target, /*measure_only=*/false);
   if (!response.ok()) return Finish(response.status(), output);
   bool is_bad = false;
   for (const pb::RehearsedRevision& each : response->revisions()) is_bad = is_bad || IsBad(each);
@@ -59,17 +54,9 @@ int Rehearse(const Session& session, const Output& output, const std::string& ta
     output.Line("nothing to rehearse");
   } else {
     ShowRehearsal(*response, output);
+    ShowCertificates(*response, output);
   }
-  if (!response->sample_problem().empty()) {
-    output.Progress("without rows: " + response->sample_problem());
-  } else if (!response->revisions().empty()) {
-    output.Progress("with " + std::to_string(response->sampled_row_count()) +
-                    " rows of the live database");
-  }
-  for (const std::string& table : response->cut_tables()) {
-    output.Progress("only a part of " + table);
-  }
-  for (const std::string& table : response->skipped_tables()) output.Progress("without " + table);
+  TellSample(*response, output);
   return is_bad ? static_cast<int>(migration::ExitClass::kFailed) : 0;
 }
 

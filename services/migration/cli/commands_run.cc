@@ -9,8 +9,9 @@
 #include "common/status/macros.h"
 #include "services/migration/api/convert.h"
 #include "services/migration/cli/commands.h"
-#include "services/migration/cli/lint_output.h"
+#include "services/migration/cli/measure_output.h"
 #include "services/migration/cli/plan_file.h"
+#include "services/migration/cli/plan_output.h"
 #include "services/migration/cli/plan_repeatables.h"
 #include "services/migration/engine/definitions.h"
 #include "services/migration/engine/run/engine.h"
@@ -28,9 +29,11 @@ struct RunFlags {
   bool archive = false;
   bool allow_irreversible = false;
   bool exit_code = false;
+  bool measure = false;   // plan: on a scratch database first
   std::string plan_file;  // plan: written; upgrade and downgrade: read
   std::string force_freeze;
   std::string force_gate;
+  std::string force_locks;
   std::optional<int> gate_wait_s;
   std::vector<std::string> cancel_blockers;
   std::optional<std::string> backup;  // file of a backup to take first; "" = the default name
@@ -55,25 +58,17 @@ absl::Status KeepPlan(const Session& session, const Output& output, const pb::Pl
   return absl::OkStatus();
 }
 
-void PrintSql(const pb::PlanResponse& plan, const Output& output) {
-  for (const auto& planned : plan.revisions()) {
-    for (const auto& step : planned.revision().steps()) {
-      output.Line("");
-      output.Line(output.Paint("-- " + planned.revision().id() + " step " +
-                                   std::to_string(step.ordinal()) + " " + step.step_name(),
-                               Colour::kDim));
-      output.Line(plan.direction() == pb::DIRECTION_DOWN ? step.down_sql() : step.up_sql());
-    }
+// So that the plan has forecasts. What fails on the way is told; the plan says the rest.
+absl::Status MeasureFirst(Backend& backend, const Output& output, const std::string& target) {
+  output.Progress("measuring on a scratch database");
+  const auto measured = backend.Rehearse(target, /*measure_only=*/true);
+  RETURN_IF_ERROR(measured.status());
+  TellSample(*measured, output);
+  for (const pb::RehearsedRevision& each : measured->revisions()) {
+    if (!each.failure().empty()) output.Progress(each.revision() + " " + each.failure());
   }
-  PrintRepeatables(plan, output);
-}
-
-void ShowNotes(const pb::PlanResponse& plan, const Output& output) {
-  for (const auto& note : plan.notes()) {
-    const std::string where =
-        note.revision().empty() ? "" : " " + note.revision() + " " + note.step_name();
-    output.Line(output.Paint("note", Colour::kYellow) + where + ": " + note.what());
-  }
+  if (!output.json()) ShowCertificates(*measured, output);
+  return absl::OkStatus();
 }
 
 int Plan(const Session& session, const Output& output, const RunFlags& flags) {
@@ -83,6 +78,10 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
   pb::PlanRequest request;
   request.set_target(flags.target);
   request.set_direction(flags.down ? pb::DIRECTION_DOWN : pb::DIRECTION_UP);
+  if (flags.measure) {
+    const absl::Status measured = MeasureFirst(**backend, output, flags.target);
+    if (!measured.ok()) return Finish(measured, output);
+  }
   auto plan = (*backend)->Plan(request);
   if (!plan.ok()) return Finish(plan.status(), output);
   if (!flags.plan_file.empty()) {
@@ -91,43 +90,8 @@ int Plan(const Session& session, const Output& output, const RunFlags& flags) {
   }
   if (output.json()) {
     output.Json(*plan);
-  } else if (IsEmpty(*plan)) {
-    output.Line("nothing to do: " + plan->target() +
-                (flags.down ? " is where the database stands, or newer" : " is applied"));
   } else {
-    std::vector<std::vector<std::string>> rows;
-    int order = 0;
-    for (const auto& planned : plan->revisions()) {
-      const auto& revision = planned.revision();
-      for (const auto& step : revision.steps()) {
-        rows.push_back(
-            {std::to_string(++order), revision.service(), revision.id(),
-             std::to_string(step.ordinal()) + " " + step.step_name(), revision.phase(), step.kind(),
-             std::to_string(step.lock_timeout_ms()) + " ms",
-             revision.irreversible_reason().empty() ? "yes" : output.Paint("no", Colour::kRed),
-             revision.title() + (planned.resumes() ? " (goes on half-way)" : "")});
-      }
-    }
-    AddRepeatables(*plan, rows);
-    output.Line(output.Paint(flags.down ? "downgrade to " : "upgrade to ", Colour::kBold) +
-                plan->target());
-    output.Table(
-        {"#", "OWNER", "REVISION", "STEP", "PHASE", "KIND", "LOCK WAIT", "REVERSIBLE", "TITLE"},
-        rows);
-    if (flags.with_sql) PrintSql(*plan, output);
-  }
-  if (!output.json()) {
-    for (const auto& blocker : plan->blockers()) {
-      output.Line(output.Paint("blocked by " + blocker.kind(), Colour::kRed) +
-                  (blocker.revision().empty() ? "" : " of " + blocker.revision()) + ": " +
-                  blocker.what() +
-                  (blocker.count() > 0 ? " (" + std::to_string(blocker.count()) + ")" : ""));
-    }
-    ShowNotes(*plan, output);
-    ShowFindings(plan->lint_findings(), pb::LINT_LEVEL_WARNING, output);
-    if (!plan->lint_findings().empty()) {
-      output.Progress("lint: " + CountText(plan->lint_findings()));
-    }
+    ShowPlan(*plan, flags.with_sql, output);
   }
   return flags.exit_code && !IsEmpty(*plan) ? static_cast<int>(migration::ExitClass::kPending) : 0;
 }
@@ -202,6 +166,7 @@ int Run(const Session& session, const Output& output, RunFlags flags) {
   request.allow_irreversible = flags.allow_irreversible;
   request.force_freeze = flags.force_freeze;
   request.force_gate = flags.force_gate;
+  request.force_locks = flags.force_locks;
   request.gate_wait_s = flags.gate_wait_s;
   for (const std::string& name : flags.cancel_blockers) {
     request.cancel_blockers.push_back(migration::BlockerClassOf(name));
@@ -306,6 +271,11 @@ void AddGateFlags(CLI::App* command, RunFlags& flags) {
       ->check(
           [](const std::string& reason) { return std::string(reason.empty() ? "say why" : ""); });
   command
+      ->add_option("--force-locks", flags.force_locks,
+                   "go on where steps lock more than was certified, for this reason; recorded")
+      ->check(
+          [](const std::string& reason) { return std::string(reason.empty() ? "say why" : ""); });
+  command
       ->add_option("--gate-wait", flags.gate_wait_s,
                    "seconds to wait at the gate of a CONTRACT, then exit 5 (default 600)")
       ->check(CLI::Range(0, 366 * 86400));
@@ -364,7 +334,10 @@ void AddRunCommands(CLI::App& app, Action& action) {
   auto [plan, plan_flags] =
       add("plan", "what an upgrade (or --down) would do; changes nothing", Plan);
   AddTargetOption(plan, plan_flags->target)->required();
-  plan->add_flag("--down", plan_flags->down, "plan a downgrade");
+  auto* down = plan->add_flag("--down", plan_flags->down, "plan a downgrade");
+  plan->add_flag("--measure", plan_flags->measure,
+                 "first measure what each step locks, writes anew and reads, on a scratch database")
+      ->excludes(down);
   plan->add_flag("--sql", plan_flags->with_sql, "also print the SQL");
   plan->add_option("-o,--output", plan_flags->plan_file,
                    "also write the plan to this file, to be run with --plan");

@@ -73,9 +73,11 @@ class DirectBackend final : public Backend {
   absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
     return api_.Lint(context_, request);
   }
-  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) override {
+  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target,
+                                                bool measure_only) override {
     pb::RehearseRequest request;
     request.set_target(target);
+    request.set_measure_only(measure_only);
     return api_.Rehearse(context_, request);
   }
   absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) override {
@@ -187,6 +189,7 @@ class DirectBackend final : public Backend {
     options.allow_irreversible = request.allow_irreversible;
     options.force_freeze = request.force_freeze;
     options.force_gate = request.force_gate;
+    options.force_locks = request.force_locks;
     if (request.gate_wait_s.has_value()) options.gate_wait = absl::Seconds(*request.gate_wait_s);
     options.reviewed = request.reviewed;
     const google::protobuf::RepeatedField<int> classes(request.cancel_blockers.begin(),
@@ -251,6 +254,8 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeDirectBackend(const GlobalOptions& 
   engine.lease_ttl = absl::Seconds(options.lease_ttl_s);
   engine.soak = absl::Seconds(options.soak_s);
   engine.standby_spacing = absl::Seconds(options.standby_spacing_s);
+  engine.budgets.expand = absl::Seconds(options.expand_budget_s);
+  engine.budgets.later = absl::Seconds(options.later_budget_s);
   engine.build_stall_after = absl::Seconds(options.build_stall_s);
   migration::LoadOptions load;
   std::unique_ptr<migration::SessionAhead> session_ahead;

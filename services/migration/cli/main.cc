@@ -55,6 +55,13 @@ void AddGlobalFlags(CLI::App& app, GlobalOptions& options) {
                  "with --direct: seconds between steps that take ACCESS EXCLUSIVE while a standby "
                  "streams (default 5, 0 = none)")
       ->check(CLI::Range(0, 3600));
+  app.add_option("--expand-budget", options.expand_budget_s,
+                 "with --direct: seconds that a step of an EXPAND may keep writers waiting, by its "
+                 "forecast (default 180)")
+      ->check(CLI::Range(0, 7 * 86400));
+  app.add_option("--later-budget", options.later_budget_s,
+                 "with --direct: the same for MIGRATE and CONTRACT (default 600)")
+      ->check(CLI::Range(0, 7 * 86400));
   app.add_option("--build-stall-after", options.build_stall_s,
                  "with --direct: seconds without progress after which an index build is said to be "
                  "held up (default 600)")

@@ -52,9 +52,11 @@ class RemoteBackend final : public Backend {
   absl::StatusOr<pb::LintResponse> Lint(const pb::LintRequest& request) override {
     return Call(*migration_, &pb::MigrationService::Stub::Lint, request, kSlowCallTimeout);
   }
-  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target) override {
+  absl::StatusOr<pb::RehearseResponse> Rehearse(const std::string& target,
+                                                bool measure_only) override {
     pb::RehearseRequest request;
     request.set_target(target);
+    request.set_measure_only(measure_only);
     return Call(*migration_, &pb::MigrationService::Stub::Rehearse, request, kSlowCallTimeout);
   }
   absl::StatusOr<pb::DiagnoseResponse> Diagnose(const std::string& expected_head) override {
@@ -273,6 +275,7 @@ class RemoteBackend final : public Backend {
       upgrade.set_request_id(migration::NewUuid());
       upgrade.set_force_freeze_reason(request.force_freeze);
       upgrade.set_force_gate_reason(request.force_gate);
+      upgrade.set_force_locks_reason(request.force_locks);
       if (request.gate_wait_s.has_value()) {
         upgrade.mutable_gate_wait()->set_seconds(*request.gate_wait_s);
       }

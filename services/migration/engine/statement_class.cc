@@ -69,7 +69,10 @@ void Classifier::ReadCreateTable(TreeNode body, StatementCollector& out) {
   for (TreeNode item = body["inhRelations"].first(); !item.empty(); item = item.next()) {
     const TreeName parent = TreeName::Of(item["RangeVar"]);
     out.Lock(parent, is_partition ? LockMode::kAccessExclusive : LockMode::kShareUpdateExclusive);
-    if (is_partition) out.Lock(parent, LockMode::kAccessExclusive, Reach::kDefaultPartition);
+    if (!is_partition) continue;
+    out.Lock(parent, LockMode::kAccessExclusive, Reach::kDefaultPartition);
+    // For rows that belong into the new one; only the catalog knows whether it has any.
+    out.Forbid("reads every row of the default partition", parent);
   }
 }
 
@@ -170,6 +173,7 @@ bool Classifier::ReadMaintenance(TreeNode body, StatementCollector& out) {
     if (HasOption(body["params"], "concurrently")) {
       out.Raise(StatementClass::kOnlineBuild);
       out.Lock(name, LockMode::kShareUpdateExclusive);
+      if (is_index) out.Lock(name, LockMode::kShareUpdateExclusive, Reach::kIndexedTable);
     } else {
       out.Lock(name, is_index ? LockMode::kAccessExclusive : LockMode::kShare);
       if (is_index) out.Lock(name, LockMode::kShare, Reach::kIndexedTable);

@@ -61,6 +61,9 @@ LockMode AddConstraint(TreeNode constraint, const TreeName& table, StatementColl
     if (!is_unchecked) out.Forbid("reads every row to check it", table);
   } else if (!constraint.Has("indexname")) {
     out.Forbid("builds an index", table);
+  } else if (kind == "CONSTR_PRIMARY") {
+    // Unless its columns are NOT NULL already.
+    out.Forbid("reads every row to look for NULL", table);
   }
   return LockMode::kAccessExclusive;
 }

@@ -133,6 +133,14 @@ int main(int argc, char** argv) {
            "Between steps that take ACCESS EXCLUSIVE while a standby streams; 0 = none.")
       .Range(absl::ZeroDuration(), absl::Hours(1));
   settings
+      .Add("expand_budget", &engine_options.budgets.expand,
+           "How long a step of an EXPAND may keep writers waiting, by its forecast.")
+      .Range(absl::ZeroDuration(), absl::Hours(24 * 7));
+  settings
+      .Add("later_budget", &engine_options.budgets.later,
+           "How long a step of a MIGRATE or CONTRACT may keep writers waiting, by its forecast.")
+      .Range(absl::ZeroDuration(), absl::Hours(24 * 7));
+  settings
       .Add("build_stall_after", &engine_options.build_stall_after,
            "An index build that makes no progress for this long is said to be held up.")
       .Range(absl::Seconds(1), absl::Hours(24));

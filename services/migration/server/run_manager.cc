@@ -84,6 +84,7 @@ absl::StatusOr<RunInfo> RunManager::Start(const Context& context, Direction dire
                       .allow_irreversible = run.allow_irreversible,
                       .force_freeze = run.force_freeze,
                       .force_gate = run.force_gate,
+                      .force_locks = run.force_locks,
                       .plan = run.reviewed.has_value() ? FingerprintOf(*run.reviewed) : ""}));
   if (earlier.has_value()) return *std::move(earlier);
   RETURN_IF_ERROR(AwaitIdle(context));

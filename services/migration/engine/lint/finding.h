@@ -26,7 +26,7 @@ struct LintFinding {
   std::string object;      // what it is about, "core.orders"; "" when it is no single one
   std::string message;     // what happens here, for a person
   // The statement scans or rewrites a table that is not small under a lock that blocks its writers:
-  // an upgrade refuses it. Only with a live catalog.
+  // an upgrade refuses it. Only with a live catalog. Or it is forecast to take too long (M10).
   bool is_forbidden = false;
   std::int64_t rows = 0;  // is_forbidden: of the table, about
   // Why it was allowed; "" = it stands.

@@ -42,6 +42,14 @@ enum class PlainFiles {
   kAlone,      // statement by statement; BEGIN in the file counts
 };
 
+// A step that is forecast to take longer than its phase allows while it keeps writers waiting.
+struct LintForecast {
+  std::string revision;
+  int step = 0;  // ordinal
+  std::string message;
+  bool is_sure = false;  // also by the shortest forecast: no upgrade begins with it
+};
+
 struct LintOptions {
   PlainFiles plain_files = PlainFiles::kAsTheySay;
   std::string today;  // YYYY-MM-DD, for suppressions that end
@@ -49,6 +57,7 @@ struct LintOptions {
   bool tells_unused = true;
   // Checksums of revisions whose way back was rehearsed; nullopt = nobody asked.
   std::optional<std::set<std::string>> rehearsed = std::nullopt;
+  std::vector<LintForecast> forecasts = {};
 };
 
 // A table with more rows is not small: what scans or rewrites it online is an error.

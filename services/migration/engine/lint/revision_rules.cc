@@ -228,6 +228,15 @@ void RevisionRules::EndRevision(const Revision& revision, const LintOptions& opt
     findings.push_back(OnRevision(revision, "M03", LintLevel::kNote,
                                   "no rehearsal of it is in the ledger: run lockstep rehearse"));
   }
+  for (const LintForecast& forecast : options.forecasts) {
+    if (forecast.revision != revision.id) continue;
+    LintFinding finding =
+        OnRevision(revision, "M10", forecast.is_sure ? LintLevel::kError : LintLevel::kWarning,
+                   forecast.message);
+    finding.step = forecast.step;
+    finding.is_forbidden = forecast.is_sure;
+    findings.push_back(std::move(finding));
+  }
   destroys_ = false;
   unchecked_.clear();
 }

@@ -66,6 +66,7 @@ RunRequest RequestOf(std::string kind, std::string_view target, const RunOptions
                      .run_id = run.run_id.empty() ? NewUuid() : run.run_id};
   if (!run.force_freeze.empty()) request.details["force_freeze"] = run.force_freeze;
   if (!run.force_gate.empty()) request.details["force_gate"] = run.force_gate;
+  if (!run.force_locks.empty()) request.details["force_locks"] = run.force_locks;
   if (run.reviewed.has_value()) request.details["plan"] = FingerprintOf(*run.reviewed);
   for (const HolderKind named : run.cancel_blockers) {
     request.details["cancel_blockers"].push_back(std::string(ToText(named)));

@@ -123,9 +123,10 @@ class Engine {
                                                        const std::vector<Script>& scripts,
                                                        PlainFiles plain_files) const;
   // Takes the revisions that an upgrade to `target` would apply up, down and up again on a scratch
-  // database, and records what came of it (scratch/rehearse.h). The live database is only read.
+  // database, or only up, and records what came of it and what each step cost (scratch/rehearse.h).
+  // The live database is only read.
   [[nodiscard]] absl::StatusOr<RehearsalReport> Rehearse(const Context& context,
-                                                         std::string_view target,
+                                                         std::string_view target, Trip trip,
                                                          const RehearsalProgress& progress);
   // Compares the live catalog with what the applied revisions should have made (scratch/drift.h).
   [[nodiscard]] absl::StatusOr<DriftReport> DetectDrift(const Context& context) const;

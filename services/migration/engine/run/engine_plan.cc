@@ -14,6 +14,8 @@
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/lint/plan_lint.h"
+#include "services/migration/engine/run/measure/certificate_ledger.h"
+#include "services/migration/engine/run/measure/forecast.h"
 #include "services/migration/engine/run/plan_check.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/repeatable_run.h"
@@ -102,7 +104,15 @@ absl::StatusOr<PlanReport> Engine::PlanFor(const Context& context, Direction dir
                                .count = 1});
   }
   ASSIGN_OR_RETURN(const RelationNames there, LoadRelationNames(*connection));
-  ASSIGN_OR_RETURN(report.lint, LintSteps(*connection, coming, direction));
+  std::vector<LintForecast> over;
+  if (direction == Direction::kUp) {
+    ASSIGN_OR_RETURN(const StepCertificates certificates,
+                     LoadCertificates(*connection, graph_, report.plan));
+    ASSIGN_OR_RETURN(report.forecasts,
+                     ForecastPlan(*connection, graph_, report.plan, certificates));
+    over = OverBudget(graph_, report.plan, report.forecasts, options_.budgets);
+  }
+  ASSIGN_OR_RETURN(report.lint, LintSteps(*connection, coming, direction, std::move(over)));
   if (direction == Direction::kUp) AddForbidden(report);
   std::vector<PlanNote> notes = FindNotes(*connection, there, coming, direction);
   report.notes.insert(report.notes.end(), notes.begin(), notes.end());

@@ -3,20 +3,27 @@
 #include "services/migration/engine/run/engine.h"
 #include "services/migration/engine/run/lease.h"
 #include "services/migration/engine/run/ledger.h"
+#include "services/migration/engine/run/measure/certificate_ledger.h"
 #include "services/migration/engine/run/scratch/proof_ledger.h"
 #include "services/migration/engine/run/session.h"
 
 namespace lockstep::migration {
 
 absl::StatusOr<RehearsalReport> Engine::Rehearse(const Context& context, std::string_view target,
-                                                 const RehearsalProgress& progress) {
+                                                 Trip trip, const RehearsalProgress& progress) {
   ASSIGN_OR_RETURN(const auto connection, OpenLedgerSession(options_, context));
   ASSIGN_OR_RETURN(const AppliedState state, LoadState(*connection, graph_));
   ASSIGN_OR_RETURN(const Plan plan, PlanUpgrade(graph_, state, target));
   if (plan.empty()) return RehearsalReport();
   ASSIGN_OR_RETURN(RehearsalReport report,
-                   RehearsePlan(context, options_, graph_, state, plan, progress));
-  RETURN_IF_ERROR(RecordRehearsal(*connection, ActorOf(options_), report));
+                   RehearsePlan(context, options_, graph_, state, plan, trip, progress));
+  // A trip that does not come back proves nothing of the way back.
+  if (trip == Trip::kUpAndBack) {
+    RETURN_IF_ERROR(RecordRehearsal(*connection, ActorOf(options_), report));
+  }
+  for (const RehearsedRevision& each : report.revisions) {
+    RETURN_IF_ERROR(KeepCertificates(*connection, ActorOf(options_), each.certificates));
+  }
   return report;
 }
 

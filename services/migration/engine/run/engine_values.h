@@ -21,6 +21,8 @@
 #include "services/migration/engine/run/events.h"
 #include "services/migration/engine/run/freeze.h"
 #include "services/migration/engine/run/holder_kind.h"
+#include "services/migration/engine/run/measure/certificate.h"
+#include "services/migration/engine/run/measure/forecast.h"
 #include "services/migration/engine/run/plan_note.h"
 #include "services/migration/engine/run/repeatable_plan.h"
 #include "services/migration/engine/run/reviewed_plan.h"
@@ -58,6 +60,8 @@ struct EngineOptions {
   absl::Duration verify_lock_wait = absl::Seconds(30);
   // How far apart steps are that take ACCESS EXCLUSIVE, while a standby streams; 0 = not at all.
   absl::Duration standby_spacing = absl::Seconds(5);
+  // How long a step may take while writers wait for it; see forecast.h.
+  Budgets budgets = {};
   // After so long without progress of an index build, an event says so and who holds it up.
   absl::Duration build_stall_after = absl::Minutes(10);
   // Whether a view rewrite compares old and new definition on the rows that are there; false where
@@ -196,6 +200,8 @@ struct PlanReport {
   // aside before them, in order.
   std::vector<PlannedRepeatable> repeatables;
   LintReport lint;
+  // Going up: of the steps that were measured on a scratch database as they stand.
+  std::vector<Forecast> forecasts;
 };
 
 struct RunOptions {
@@ -209,6 +215,11 @@ struct RunOptions {
   // Upgrade: why CONTRACT revisions run in spite of closed gates and without a soak, and others in
   // spite of builds that they break; "" = they wait, or the run is refused.
   std::string force_gate = {};
+  // Upgrade: why steps may lock more than was certified on a scratch database; "" = they are rolled
+  // back (LOCKS_WORSE_THAN_CERTIFIED).
+  std::string force_locks = {};
+  // Every step of an upgrade is measured, into this; not owned.
+  std::vector<StepMeasurement>* measured = nullptr;
   // Instead of EngineOptions::gate_wait.
   std::optional<absl::Duration> gate_wait = {};
   std::optional<ReviewedPlan> reviewed = {};  // nothing but this runs (PLAN_CHANGED)

@@ -27,6 +27,7 @@ constexpr std::array kReasons = {
     ReasonClass{"FROZEN", ExitClass::kBlocked},
     ReasonClass{"GATE_CLOSED", ExitClass::kBlocked},
     ReasonClass{"LINT_REFUSED", ExitClass::kBlocked},
+    ReasonClass{"LOCKS_WORSE_THAN_CERTIFIED", ExitClass::kBlocked},
     ReasonClass{"INCOMPATIBLE_BUILD", ExitClass::kBlocked},
     ReasonClass{"PLAN_CHANGED", ExitClass::kBlocked},
     ReasonClass{"LOCK_TIMEOUT", ExitClass::kBlocked},

@@ -3,7 +3,7 @@
 namespace lockstep::migration {
 namespace {
 
-// Version 13: a history that cannot be edited quietly. Every entry of step_log and amendments has a
+// Version 14: a history that cannot be edited quietly. Every entry of step_log and amendments has a
 // hash over its content and the hash before it; whoever keeps the newest one elsewhere notices any
 // change of what was before. One runner works at a time, so entries have one order.
 constexpr std::string_view kChain = R"sql(

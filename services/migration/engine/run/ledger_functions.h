@@ -24,7 +24,9 @@ std::string_view LedgerRepeatables();
 std::string_view LedgerPlainSteps();
 // Version 12: rehearsals, and what a state should look like.
 std::string_view LedgerProofs();
-// Version 13: hashes that chain the entries of the history.
+// Version 13: lock certificates.
+std::string_view LedgerCertificates();
+// Version 14: hashes that chain the entries of the history.
 std::string_view LedgerChain();
 
 }  // namespace lockstep::migration

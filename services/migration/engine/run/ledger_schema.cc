@@ -266,10 +266,19 @@ ALTER TABLE migration.runs
 const std::vector<std::string_view>& LedgerUpgrades() {
   static const std::vector<std::string_view> upgrades = [] {
     static const std::string version_1 = std::string(kTables) + std::string(LedgerFunctions1());
-    return std::vector<std::string_view>{version_1,           LedgerFunctions2(), kRestored,
-                                         LedgerFreezes(),     kBackfills,         LedgerLeases(),
-                                         LedgerWebhooks(),    LedgerBuilds(),     LedgerBackups(),
-                                         LedgerRepeatables(), LedgerPlainSteps(), LedgerProofs(),
+    return std::vector<std::string_view>{version_1,
+                                         LedgerFunctions2(),
+                                         kRestored,
+                                         LedgerFreezes(),
+                                         kBackfills,
+                                         LedgerLeases(),
+                                         LedgerWebhooks(),
+                                         LedgerBuilds(),
+                                         LedgerBackups(),
+                                         LedgerRepeatables(),
+                                         LedgerPlainSteps(),
+                                         LedgerProofs(),
+                                         LedgerCertificates(),
                                          LedgerChain()};
   }();
   return upgrades;

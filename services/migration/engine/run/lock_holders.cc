@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "common/json/json.h"
 #include "common/status/macros.h"
+#include "services/migration/engine/run/lock_reach.h"
 
 namespace lockstep::migration {
 namespace {
@@ -18,40 +19,7 @@ constexpr char kAnybody[] =
     "   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
     " AS has_any";
 
-// $1 to $5: arrays of schema, name, reach, part and conflicting modes (an array as text), an entry
-// per lock.
-constexpr char kAgainst[] = R"(
-WITH RECURSIVE asked AS (
-    SELECT c.oid, a.reach, a.part, a.modes
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS a (schema, name, reach, part, modes)
-      JOIN pg_namespace AS n ON n.nspname = a.schema
-      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = a.name
-), heirs AS (
-    SELECT oid, modes FROM asked WHERE reach = 'heirs'
-    UNION
-    SELECT i.inhrelid, h.modes FROM heirs AS h JOIN pg_inherits AS i ON i.inhparent = h.oid
-), wanted AS (
-    SELECT oid, modes FROM asked WHERE reach = 'itself'
-    UNION SELECT oid, modes FROM heirs
-    UNION SELECT p.partdefid, a.modes FROM asked AS a
-            JOIN pg_partitioned_table AS p ON p.partrelid = a.oid WHERE a.reach = 'default_partition'
-    UNION SELECT f.confrelid, a.modes FROM asked AS a
-            JOIN pg_constraint AS f ON f.conrelid = a.oid AND f.contype = 'f'
-           WHERE a.reach = 'referenced'
-             AND (a.part IN ('', f.conname::text)
-                  OR EXISTS (SELECT FROM pg_attribute AS c WHERE c.attrelid = a.oid AND c.attname = a.part
-                                                             AND c.attnum = ANY (f.conkey)))
-    UNION SELECT f.conrelid, a.modes FROM asked AS a
-            JOIN pg_constraint AS f ON f.confrelid = a.oid AND f.contype = 'f' WHERE a.reach = 'dependents'
-    UNION SELECT r.ev_class, a.modes FROM asked AS a
-            JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.oid
-                               AND d.classid = 'pg_rewrite'::regclass
-            JOIN pg_rewrite AS r ON r.oid = d.objid WHERE a.reach = 'dependents'
-    UNION SELECT i.indexrelid, a.modes FROM asked AS a JOIN pg_index AS i ON i.indrelid = a.oid
-           WHERE a.reach = 'indexes'
-    UNION SELECT i.indrelid, a.modes FROM asked AS a JOIN pg_index AS i ON i.indexrelid = a.oid
-           WHERE a.reach = 'indexed_table'
-)
+constexpr char kHolding[] = R"(
 SELECT coalesce(l.pid, 0) AS pid, min(n.nspname || '.' || c.relname) AS relation,
        coalesce(min(CASE WHEN l.pid IS NULL THEN
            (SELECT x.transactionid::text FROM pg_locks AS x
@@ -146,26 +114,6 @@ absl::StatusOr<std::vector<LockHolder>> Describe(pg::Connection& connection, con
   return holders;
 }
 
-std::string_view ReachText(Reach reach) {
-  switch (reach) {
-    case Reach::kItself:
-      return "itself";
-    case Reach::kHeirs:
-      return "heirs";
-    case Reach::kDefaultPartition:
-      return "default_partition";
-    case Reach::kReferenced:
-      return "referenced";
-    case Reach::kDependents:
-      return "dependents";
-    case Reach::kIndexes:
-      return "indexes";
-    case Reach::kIndexedTable:
-      return "indexed_table";
-  }
-  return "";
-}
-
 // '{AccessShareLock,...}': what keeps a lock of this mode waiting.
 std::string ConflictingModes(LockMode wanted) {
   std::string modes;
@@ -256,18 +204,9 @@ absl::StatusOr<std::vector<LockHolder>> HoldersAgainst(pg::Connection& connectio
   if (wanted.empty()) return std::vector<LockHolder>();
   ASSIGN_OR_RETURN(pg::Result anybody, connection.Query(kAnybody));
   if (!anybody[0].Get<bool>("has_any")) return std::vector<LockHolder>();
-  std::array<std::vector<std::string>, 5> columns;
-  for (const RelationLock& lock : wanted) {
-    columns[0].push_back(lock.schema);
-    columns[1].push_back(lock.name);
-    columns[2].emplace_back(ReachText(lock.reach));
-    columns[3].push_back(lock.part);
-    columns[4].push_back(ConflictingModes(lock.mode));
-  }
-  ASSIGN_OR_RETURN(pg::Result rows,
-                   connection.Query(kAgainst, pg::ArrayLiteral(columns[0]),
-                                    pg::ArrayLiteral(columns[1]), pg::ArrayLiteral(columns[2]),
-                                    pg::ArrayLiteral(columns[3]), pg::ArrayLiteral(columns[4])));
+  const std::array<std::string, 5> wish = WantedArrays(wanted, ConflictingModes);
+  ASSIGN_OR_RETURN(pg::Result rows, connection.Query(std::string(kWantedRelations) + kHolding,
+                                                     wish[0], wish[1], wish[2], wish[3], wish[4]));
   Found found;
   for (const pg::Row row : rows) {
     const int pid = row.Get<std::int32_t>("pid");

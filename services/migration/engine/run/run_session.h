@@ -19,6 +19,7 @@
 #include "services/migration/engine/run/engine_values.h"
 #include "services/migration/engine/run/holder_kind.h"
 #include "services/migration/engine/run/journal.h"
+#include "services/migration/engine/run/measure/certificate.h"
 #include "services/migration/engine/run/session.h"
 #include "services/migration/engine/run/step_sql.h"
 
@@ -49,7 +50,12 @@ struct RunSession {
   std::string force_freeze = {};
   // Why it goes on in spite of gates and incompatible builds; "" = it waits (contract_gate.h).
   std::string force_gate = {};
-  std::set<std::string> forced_freezes = {};  // ids of those that it has told
+  // Why a step may lock more than its certificate says; "" = it is rolled back.
+  std::string force_locks = {};
+  // Of the steps that are to run, as far as they have one.
+  StepCertificates certificates = {};
+  std::vector<StepMeasurement>* measured = nullptr;  // RunOptions::measured
+  std::set<std::string> forced_freezes = {};         // ids of those that it has told
   absl::Time freezes_asked_at = absl::InfinitePast();
   // Who may be broken off when they hold what a step needs: RunOptions::cancel_blockers.
   std::set<HolderKind> cancel_blockers = {};

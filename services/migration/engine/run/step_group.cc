@@ -39,8 +39,10 @@ bool StepGroup::OnlyCreates(const ScriptFacts& facts) const {
 }
 
 bool StepGroup::Belongs(const StepTask& task) const {
-  if (!IsPlain(task) || !OnlyCreates(task.script.facts) || task.is_half_undone || task.was_begun ||
-      task.revision.phase == Phase::kContract ||
+  // What it measures it measures step by step. A certificate is no reason: what only creates locks
+  // nothing that was there.
+  if (session_.measured != nullptr || !IsPlain(task) || !OnlyCreates(task.script.facts) ||
+      task.is_half_undone || task.was_begun || task.revision.phase == Phase::kContract ||
       session_.failed_checksums.contains({task.revision.id, task.step.ordinal})) {
     return false;
   }

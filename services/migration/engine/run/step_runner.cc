@@ -10,6 +10,7 @@
 #include "services/migration/engine/run/backfill/backfill_step.h"
 #include "services/migration/engine/run/concurrent_step.h"
 #include "services/migration/engine/run/freeze_ledger.h"
+#include "services/migration/engine/run/measure/certified_step.h"
 #include "services/migration/engine/run/privileged_step.h"
 #include "services/migration/engine/run/restore_point.h"
 #include "services/migration/engine/run/rewrite/view_rewrite_step.h"
@@ -26,7 +27,8 @@ absl::StatusOr<StepOutcome> RunByKind(RunSession& session, const StepTask& task,
     case StepKind::kTransactional:
       break;
     case StepKind::kNonTransactional:
-      return RunConcurrentStep(session, task, undo);
+      if (task.direction == Direction::kDown) return RunConcurrentStep(session, task, undo);
+      return MeasureAlone(session, [&] { return RunConcurrentStep(session, task, undo); });
     case StepKind::kPrivileged:
       return RunPrivilegedStep(session, task, undo);
     case StepKind::kBackfill:
@@ -86,6 +88,10 @@ absl::Status RunStepWith(RunSession& session, const StepTask& task,
   if (outcome.ok()) {
     for (auto& check : outcome->expectations) report.verifications.push_back(std::move(check));
     for (auto& archived : outcome->archives) report.archives.push_back(std::move(archived));
+    if (outcome->measurement.has_value() && session.measured != nullptr) {
+      session.measured->push_back(
+          {task.revision.id, task.step.ordinal, *std::move(outcome->measurement)});
+    }
   }
   if (session.connection.is_lost()) return status;
   session.in_flight.reset();

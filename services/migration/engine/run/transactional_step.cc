@@ -1,5 +1,6 @@
 #include "services/migration/engine/run/transactional_step.h"
 
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -14,6 +15,8 @@
 #include "services/migration/engine/run/failure.h"
 #include "services/migration/engine/run/ledger_schema.h"
 #include "services/migration/engine/run/lock_retry.h"
+#include "services/migration/engine/run/measure/certified_step.h"
+#include "services/migration/engine/run/measure/meter.h"
 #include "services/migration/engine/run/plain_steps.h"
 #include "services/migration/engine/run/preflight.h"
 
@@ -42,6 +45,8 @@ class Attempt {
   absl::Status RunLegacy(const std::vector<std::string>& statements);
   absl::Status CheckExpectations();
   absl::Status CheckBoundary(const pg::Row& baseline);
+  absl::Status BeginMeter();
+  absl::Status ReadMeter(absl::Duration worked);
   absl::Status RecordAndCommit();
   std::string RecordSql() const;
   std::vector<Happening> Tail() const;
@@ -53,6 +58,7 @@ class Attempt {
   Boundary boundary_;
   const std::string role_;
   Prepared prepared_;
+  std::optional<Meter> meter_;  // when somebody wants to know
   StepOutcome outcome_;
 };
 
@@ -99,11 +105,15 @@ absl::Status Attempt::RunInParts() {
     Killpoint("step_prepared");
   }
   ASSIGN_OR_RETURN(const auto baseline, Send(BaselineSql(boundary_)));
+  RETURN_IF_ERROR(BeginMeter());
+  const absl::Time began = absl::Now();
   RETURN_IF_ERROR(RunStatements(prepared_.statements));
   if (prepared_.check) RETURN_IF_ERROR(prepared_.check(session_.connection));
   Killpoint("step_statements_done");
   RETURN_IF_ERROR(CheckExpectations());
+  const absl::Duration worked = absl::Now() - began;
   RETURN_IF_ERROR(CheckBoundary(baseline.back()[0]));
+  RETURN_IF_ERROR(ReadMeter(worked));
   Killpoint("step_checked");
   return RecordAndCommit();
 }
@@ -200,6 +210,25 @@ absl::Status Attempt::CheckBoundary(const pg::Row& baseline) {
       task_.text() + " was rolled back, because it left the schemas of its service:" + found);
 }
 
+absl::Status Attempt::BeginMeter() {
+  if (!IsWatched(session_, task_)) return absl::OkStatus();
+  if (session_.measured != nullptr) RETURN_IF_ERROR(ForbidWorkers(session_.connection));
+  ASSIGN_OR_RETURN(Meter meter, Meter::Begin(session_.connection));
+  meter_ = std::move(meter);
+  return absl::OkStatus();
+}
+
+// In the engine's own role: after this the step's part of the transaction is over. `worked`: how
+// long its statements and expectations took, which grows with the rows; the engine's checks do not.
+absl::Status Attempt::ReadMeter(absl::Duration worked) {
+  if (!meter_.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Measurement measurement, meter_->End(session_.connection));
+  measurement.took = worked;
+  RETURN_IF_ERROR(MayCost(session_, task_, measurement));
+  if (session_.measured != nullptr) outcome_.measurement = std::move(measurement);
+  return absl::OkStatus();
+}
+
 absl::Status Attempt::RecordAndCommit() {
   std::string sql = RecordSql() + session_.journal.RecordSql(Tail());
   const auto recorded = Send(sql);
@@ -232,7 +261,7 @@ absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const Step
   bool is_sure = true;  // the cheap check is enough
   Preflight preflight(session, task, std::move(prepare_locks));
   const auto once = [&]() -> absl::Status {
-    if (is_sure && !prepare && IsPlain(task)) {
+    if (is_sure && !prepare && IsPlain(task) && !IsWatched(session, task)) {
       return RunPlainSteps(session, {&task, 1}, preflight.limits());
     }
     Attempt attempt(session, task, preflight.limits(), prepare);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,13 +31,15 @@ using Prepare = std::function<absl::StatusOr<Prepared>(pg::Connection&)>;
 struct StepOutcome {
   std::vector<VerificationResult> expectations;
   std::vector<ArchivedData> archives;
+  std::optional<Measurement> measurement = std::nullopt;  // when the run measures
 };
 
 // Retries after lock timeouts and deadlocks, the whole step rolled back in between, for
 // limits.retry_for_seconds; before every attempt it waits for a gap between those who hold what the
 // step locks (preflight.h). `prepare` (may be empty) runs in every attempt, in the owner's role,
 // after the lease check; `prepare_locks` is what it locks. Reasons: STEP_FAILED, STEP_BLOCKED,
-// STEP_TAMPERED, EXPECTATION_FAILED, LEASE_LOST, COMMIT_OUTCOME_UNKNOWN, those of `prepare`.
+// STEP_TAMPERED, LOCKS_WORSE_THAN_CERTIFIED, EXPECTATION_FAILED, LEASE_LOST,
+// COMMIT_OUTCOME_UNKNOWN, those of `prepare`.
 absl::StatusOr<StepOutcome> RunTransactionalStep(RunSession& session, const StepTask& task,
                                                  const Prepare& prepare = {},
                                                  std::vector<RelationLock> prepare_locks = {});

@@ -17,6 +17,8 @@
 #include "services/migration/engine/run/freeze_ledger.h"
 #include "services/migration/engine/run/ledger.h"
 #include "services/migration/engine/run/lint/plan_lint.h"
+#include "services/migration/engine/run/measure/certificate_ledger.h"
+#include "services/migration/engine/run/measure/forecast.h"
 #include "services/migration/engine/run/plan_frame.h"
 #include "services/migration/engine/run/plan_notes.h"
 #include "services/migration/engine/run/repeatable_plan.h"
@@ -194,12 +196,19 @@ absl::Status RunUpgrade(RunSession& session, std::string_view target, const RunO
   if (!HasWork(plan, repeatables, state)) return EndIdlePlan(session, opened, run, report);
   RETURN_IF_ERROR(MayBegin(session));
   session.force_gate = run.force_gate;
+  session.force_locks = run.force_locks;
+  session.measured = run.measured;
+  ASSIGN_OR_RETURN(session.certificates, LoadCertificates(session.connection, session.graph, plan));
   RETURN_IF_ERROR(MayChangeBuilds(session, plan));
   const std::vector<ComingStep> all = ComingUp(session.graph, plan);
   RETURN_IF_ERROR(MayDrop(session.connection, all, Direction::kUp));
   RETURN_IF_ERROR(LoadWasThere(session));
-  ASSIGN_OR_RETURN(const std::vector<LintFinding> forbidden,
-                   FindForbidden(session.connection, *session.was_there, all, Direction::kUp));
+  ASSIGN_OR_RETURN(const std::vector<Forecast> forecasts,
+                   ForecastPlan(session.connection, session.graph, plan, session.certificates));
+  ASSIGN_OR_RETURN(
+      const std::vector<LintFinding> forbidden,
+      FindForbidden(session.connection, *session.was_there, all, Direction::kUp,
+                    OverBudget(session.graph, plan, forecasts, session.options.budgets)));
   RETURN_IF_ERROR(MayRunOnline(forbidden));
   RETURN_IF_ERROR(StartPlan(session, plan, repeatables.size()));
   EmitNotes(session, all, Direction::kUp);

@@ -143,7 +143,7 @@ TEST_F(DoctorTest, AnOlderLedgerIsChainedWhenItGrows) {
   ApplyThree();
   db_.Execute(
       "DROP TRIGGER chain ON migration.step_log; DROP TRIGGER chain ON migration.amendments;"
-      "DROP TABLE migration.chain; DELETE FROM migration.ledger_version WHERE version > 12;");
+      "DROP TABLE migration.chain; DELETE FROM migration.ledger_version WHERE version > 13;");
   ASSERT_OK(NewEngine()->Bootstrap(context_));
   EXPECT_THAT(Head(), MatchesRegex("3:[0-9a-f]{64}"));
   EXPECT_EQ(About("history").state, DiagnosisState::kGood);

@@ -29,8 +29,9 @@ class ProofTest : public EngineTest {
     WriteRevision("bbbb", "down_revision: \"aaaa\"\n" + more,
                   {{"up.sql", up}, {"down.sql", down}, kHolds});
   }
-  absl::StatusOr<RehearsalReport> Rehearse() {
-    return NewEngine(WithAdministrator())->Rehearse(context_, "head", [](std::string_view) {});
+  absl::StatusOr<RehearsalReport> Rehearse(Trip trip = Trip::kUpAndBack) {
+    return NewEngine(WithAdministrator())->Rehearse(context_, "head", trip, [](std::string_view) {
+    });
   }
   // Names of scratch databases that are there.
   std::string Scratches() const {

@@ -168,6 +168,8 @@ TEST(StatementClassTest, Indexes) {
       {"REINDEX INDEX core.i", "forbidden: core.i ACCESS EXCLUSIVE, core.i/table SHARE"},
       {"REINDEX TABLE core.t", "forbidden: core.t SHARE, core.t/indexes ACCESS EXCLUSIVE"},
       {"REINDEX (CONCURRENTLY) TABLE core.t", "online: core.t SHARE UPDATE EXCLUSIVE"},
+      {"REINDEX INDEX CONCURRENTLY core.i",
+       "online: core.i SHARE UPDATE EXCLUSIVE, core.i/table SHARE UPDATE EXCLUSIVE"},
       {"CLUSTER core.t USING i", "forbidden: core.t ACCESS EXCLUSIVE"},
       {"ALTER TABLE core.t CLUSTER ON i", "instant: core.t SHARE UPDATE EXCLUSIVE"},
       {"CREATE STATISTICS core.s ON a, n FROM core.t", "instant: core.t SHARE UPDATE EXCLUSIVE"},
@@ -223,7 +225,7 @@ TEST(StatementClassTest, PartitionsViewsAndTheRest) {
        "forbidden: core.p SHARE UPDATE EXCLUSIVE, core.n ACCESS EXCLUSIVE, core.p/default ACCESS "
        "EXCLUSIVE"},
       {"CREATE TABLE core.n PARTITION OF core.p FOR VALUES FROM (30) TO (40)",
-       "instant: core.p ACCESS EXCLUSIVE, core.p/default ACCESS EXCLUSIVE"},
+       "forbidden: core.p ACCESS EXCLUSIVE, core.p/default ACCESS EXCLUSIVE"},
       {"ALTER TABLE core.p DETACH PARTITION core.p1",
        "instant: core.p ACCESS EXCLUSIVE, core.p1 ACCESS EXCLUSIVE, core.p/default ACCESS "
        "EXCLUSIVE"},

@@ -49,10 +49,12 @@ LintOptions OptionsOfPlan() {
 std::string LintToday() { return absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone()); }
 
 absl::StatusOr<LintReport> LintSteps(pg::Connection& connection,
-                                     const std::vector<ComingStep>& steps, Direction direction) {
+                                     const std::vector<ComingStep>& steps, Direction direction,
+                                     std::vector<LintForecast> forecasts) {
   if (steps.empty()) return LintReport();
   ASSIGN_OR_RETURN(SchemaModel model, LoadSchemaModel(connection));
   LintOptions options = OptionsOfPlan();
+  options.forecasts = std::move(forecasts);
   if (direction == Direction::kUp) {
     ASSIGN_OR_RETURN(options.rehearsed, RehearsedChecksums(connection));
   }
@@ -62,20 +64,27 @@ absl::StatusOr<LintReport> LintSteps(pg::Connection& connection,
 absl::StatusOr<std::vector<LintFinding>> FindForbidden(pg::Connection& connection,
                                                        const RelationNames& was_there,
                                                        const std::vector<ComingStep>& steps,
-                                                       Direction direction) {
+                                                       Direction direction,
+                                                       std::vector<LintForecast> forecasts) {
   std::vector<LintUnit> units;
   for (const ComingStep& coming : steps) {
     const std::vector<std::string>& written = coming.script->facts.written;
     // Thousands of steps that make tables of their own need no second reading.
-    if (std::any_of(written.begin(), written.end(),
-                    [&](const std::string& name) { return was_there.contains(name); })) {
+    const bool is_forecast = std::any_of(
+        forecasts.begin(), forecasts.end(),
+        [&](const LintForecast& forecast) { return forecast.revision == coming.revision->id; });
+    if (is_forecast || std::any_of(written.begin(), written.end(), [&](const std::string& name) {
+          return was_there.contains(name);
+        })) {
       units.push_back(UnitOf(coming, direction));
     }
   }
   std::vector<LintFinding> forbidden;
   if (units.empty()) return forbidden;
   ASSIGN_OR_RETURN(SchemaModel model, LoadSchemaModel(connection));
-  LintReport report = Lint(units, OptionsOfPlan(), model);
+  LintOptions options = OptionsOfPlan();
+  options.forecasts = std::move(forecasts);
+  LintReport report = Lint(units, options, model);
   for (LintFinding& finding : report.findings) {
     if (finding.is_forbidden) forbidden.push_back(std::move(finding));
   }

@@ -82,17 +82,21 @@ std::vector<std::string> LossesOf(const CatalogImage& before, const CatalogImage
 class Rehearsal {
  public:
   Rehearsal(const Context& context, const ScratchDatabase& scratch, const Graph& graph,
-            CatalogImage before, bool verifies)
+            CatalogImage before, Trip trip, bool verifies)
       : context_(context),
         scratch_(scratch),
         engine_(Comparing(scratch.options(), verifies), graph.definitions()),
+        trip_(trip),
         verifies_(verifies),
         before_(std::move(before)) {}
 
   absl::StatusOr<RehearsedRevision> Next(const Revision& revision);
 
  private:
-  absl::Status Up(const Revision& revision, absl::Duration& took);
+  absl::Status Up(const Revision& revision, absl::Duration& took,
+                  std::vector<StepMeasurement>* measured = nullptr);
+  std::vector<StepCertificate> Certify(const Revision& revision,
+                                       std::vector<StepMeasurement> measured) const;
   absl::Status Down(const Revision& revision, absl::Duration& took);
   absl::StatusOr<CatalogImage> Look() const;
   absl::Status Judge(const Revision& revision, RehearsedRevision& rehearsed);
@@ -106,6 +110,7 @@ class Rehearsal {
   const Context& context_;
   const ScratchDatabase& scratch_;
   Engine engine_;
+  const Trip trip_;
   // What must hold of all rows need not hold of a part of them.
   const bool verifies_;
   const absl::Time began_ = absl::Now();
@@ -122,17 +127,46 @@ absl::StatusOr<CatalogImage> Rehearsal::Look() const {
   return image;
 }
 
-absl::Status Rehearsal::Up(const Revision& revision, absl::Duration& took) {
+absl::Status Rehearsal::Up(const Revision& revision, absl::Duration& took,
+                           std::vector<StepMeasurement>* measured) {
   NullEventSink sink;
   RunOptions run;
   // There are no builds here that a gate could wait for.
   run.force_gate = "rehearsal";
+  run.measured = measured;
   run.verify = verifies_;
   const absl::Time began = absl::Now();
   RETURN_IF_ERROR(
       engine_.Upgrade(context_, revision.service + "@" + revision.id, run, sink).status());
   took = absl::Now() - began;
   return absl::OkStatus();
+}
+
+// With the rows that the tables had before the revision.
+std::vector<StepCertificate> Rehearsal::Certify(const Revision& revision,
+                                                std::vector<StepMeasurement> measured) const {
+  std::vector<StepCertificate> certificates;
+  for (StepMeasurement& each : measured) {
+    const auto step = std::find_if(revision.steps.begin(), revision.steps.end(),
+                                   [&](const Step& one) { return one.ordinal == each.ordinal; });
+    if (step == revision.steps.end()) continue;
+    StepCertificate& certificate = certificates.emplace_back();
+    certificate.revision = revision.id;
+    certificate.ordinal = each.ordinal;
+    certificate.step_name = step->name;
+    certificate.checksum = step->checksum;
+    certificate.is_alone = step->kind == StepKind::kNonTransactional;
+    certificate.took = each.measurement.took;
+    certificate.server_version = before_.server_version;
+    certificate.measured_at = absl::Now();
+    for (const RelationCost& cost : each.measurement.relations) {
+      if (before_.objects.contains({"rows", cost.relation})) {
+        certificate.rows[cost.relation] = CountOf(before_, cost.relation);
+      }
+    }
+    certificate.relations = std::move(each.measurement.relations);
+  }
+  return certificates;
 }
 
 absl::Status Rehearsal::Down(const Revision& revision, absl::Duration& took) {
@@ -167,6 +201,11 @@ bool Rehearsal::Declares(const Revision& revision) {
 absl::Status Rehearsal::Judge(const Revision& revision, RehearsedRevision& rehearsed) {
   ASSIGN_OR_RETURN(const CatalogImage up, Look());
   rehearsed.losses = LossesOf(before_, up);
+  if (trip_ == Trip::kUp) {
+    rehearsed.verdict = RehearsalVerdict::kMeasured;
+    before_ = up;
+    return absl::OkStatus();
+  }
   if (!revision.irreversible_reason.empty()) {
     rehearsed.verdict = RehearsalVerdict::kIrreversible;
     before_ = up;
@@ -213,7 +252,10 @@ absl::StatusOr<RehearsedRevision> Rehearsal::Next(const Revision& revision) {
   rehearsed.service = revision.service;
   rehearsed.title = revision.title;
   rehearsed.checksum = revision.checksum;
-  absl::Status status = Up(revision, rehearsed.up);
+  std::vector<StepMeasurement> measured;
+  absl::Status status = Up(revision, rehearsed.up, &measured);
+  // Also of the steps before one that failed.
+  rehearsed.certificates = Certify(revision, std::move(measured));
   if (status.ok()) status = Judge(revision, rehearsed);
   RETURN_IF_ERROR(context_.Check());
   if (!status.ok()) {
@@ -227,6 +269,8 @@ absl::StatusOr<RehearsedRevision> Rehearsal::Next(const Revision& revision) {
 
 std::string_view ToText(RehearsalVerdict verdict) {
   switch (verdict) {
+    case RehearsalVerdict::kMeasured:
+      return "measured";
     case RehearsalVerdict::kReversible:
       return "reversible";
     case RehearsalVerdict::kReversibleWithLoss:
@@ -243,7 +287,8 @@ std::string_view ToText(RehearsalVerdict verdict) {
 
 absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const EngineOptions& live,
                                              const Graph& graph, const AppliedState& state,
-                                             const Plan& plan, const RehearsalProgress& progress) {
+                                             const Plan& plan, Trip trip,
+                                             const RehearsalProgress& progress) {
   RehearsalReport report;
   std::vector<const Revision*> revisions;
   for (const PlanItem& item : plan.items) revisions.push_back(&graph.at(item.position));
@@ -270,10 +315,11 @@ absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const Engin
                    ReadCatalogImage(*connection, {.with_sequence_values = true}));
   RETURN_IF_ERROR(AddRows(*connection, before));
   const bool is_whole = report.sample.cut.empty() && report.sample.skipped.empty();
-  Rehearsal rehearsal(context, *scratch, graph, std::move(before), is_whole);
+  Rehearsal rehearsal(context, *scratch, graph, std::move(before), trip, is_whole);
   for (const PlanItem& item : plan.items) {
     const Revision& revision = graph.at(item.position);
-    progress(absl::StrCat("rehearsing ", revision.id, " (", revision.title, ")"));
+    progress(absl::StrCat(trip == Trip::kUp ? "measuring " : "rehearsing ", revision.id, " (",
+                          revision.title, ")"));
     ASSIGN_OR_RETURN(RehearsedRevision rehearsed, rehearsal.Next(revision));
     if (!rehearsed.failure.empty() && !is_whole) {
       rehearsed.failure += " (only a part of the rows was there, which may be why)";

@@ -14,11 +14,13 @@
 #include "services/migration/engine/plan.h"
 #include "services/migration/engine/run/catalog/catalog_image.h"
 #include "services/migration/engine/run/engine_values.h"
+#include "services/migration/engine/run/measure/certificate.h"
 #include "services/migration/engine/run/scratch/sample_rows.h"
 
 namespace lockstep::migration {
 
 enum class RehearsalVerdict {
+  kMeasured,            // nobody asked for the way back
   kReversible,          // down gives back what was there, and up the same again
   kReversibleWithLoss,  // the same but for what the up itself takes away, which it declares
   kIrreversible,        // as it declares
@@ -42,6 +44,8 @@ struct RehearsedRevision {
   std::vector<std::string> losses;
   absl::Duration up = absl::ZeroDuration();
   absl::Duration down = absl::ZeroDuration();
+  // Of the steps that could be measured, in order: privileged ones and backfills have none.
+  std::vector<StepCertificate> certificates;
 };
 
 struct RehearsalReport {
@@ -54,10 +58,16 @@ struct RehearsalReport {
 // Told before each revision.
 using RehearsalProgress = std::function<void(std::string_view message)>;
 
+enum class Trip {
+  kUp,         // only to measure; without a verdict
+  kUpAndBack,  // up, down and up again
+};
+
 // Rehearses the revisions of `plan`, an upgrade from `state`, in order. `live` is only read. Errors
 // of ScratchDatabase (scratch_database.h).
 absl::StatusOr<RehearsalReport> RehearsePlan(const Context& context, const EngineOptions& live,
                                              const Graph& graph, const AppliedState& state,
-                                             const Plan& plan, const RehearsalProgress& progress);
+                                             const Plan& plan, Trip trip,
+                                             const RehearsalProgress& progress);
 
 }  // namespace lockstep::migration
