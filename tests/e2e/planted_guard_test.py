@@ -9,7 +9,7 @@ BLOCKED = 5
 # Their guards speak of merged orders: they are asked on the upgraded historical data. The others on an empty database.
 ON_HISTORY = ("84bc4d8b03ef", "b1e7309cd542", "9e35d1c7b042")
 # Guards of what v2.2.3 changes; those of earlier revisions are asked at v2.2.2, whose tables they know.
-AT_HEAD = ("5c2e91f0a7d4", "9e35d1c7b042")
+AT_HEAD = ("5c2e91f0a7d4", "9e35d1c7b042", "3d8f15b6c270")
 MIGRATED = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'migrated' ORDER BY 1 LIMIT 1)"
 KEPT = "(SELECT order_id FROM transactions.legacy_order_map WHERE match_kind = 'duplicate' ORDER BY 1 LIMIT 1)"
 SUPPLIER_ACCOUNT = f"INSERT INTO finance.supplier_accounts (supplier_id, email) VALUES ('{C}', 'a');"
@@ -162,8 +162,16 @@ PLANTS = {
 PLANTS["5c2e91f0a7d4"] = [
     ("orders with a return beyond 999.99 percent", [an_order(roi="1000"), an_order(roi="-1000")])]
 
+ARCHIVED = ("INSERT INTO transactions.legacy_transactions_archive (id, inventory_id, platform_id, transaction_date, sale_price,"
+            " platform_fee, shipping_cost, net_profit, status, created_at, updated_at) SELECT '{}', '{}', {}, now(), 1, 0, 0, 0,"
+            " 'completed', now(), now();")
+PLANTS["3d8f15b6c270"] = [
+    ("archived legacy transactions whose item or platform is gone: the table cannot be made again",
+     [ARCHIVED.format(A, C, platform("stockx")), an_item(id=f"'{B}'") + ARCHIVED.format(A, B, f"'{C}'")])]
+
 # What a guard must let go: nothing is lost by the undo. Revision: SQL.
 HARMLESS = {
+    "3d8f15b6c270": an_item(id=f"'{B}'") + ARCHIVED.format(A, B, platform("stockx")),
     "5c2e91f0a7d4": an_order(roi="999.99"),
     "9e35d1c7b042": f"INSERT INTO finance.expenses (description, amount, order_id) SELECT 'a', 1, {MIGRATED};",
     "c58e20b7f4a6": f"INSERT INTO auth.revoked_tokens (token_id, expires_at) VALUES ('{A}', now());",

@@ -22,3 +22,8 @@ $$;
 COMMENT ON FUNCTION finance.expenses_follow() IS 'Keeps order_id and transaction_id of finance.expenses in step by the legacy map.';
 CREATE TRIGGER expenses_follow BEFORE INSERT OR UPDATE OF order_id, transaction_id ON finance.expenses
     FOR EACH ROW EXECUTE FUNCTION finance.expenses_follow();
+-- What was written between the column and the trigger.
+UPDATE finance.expenses AS e
+SET transaction_id = m.legacy_transaction_id
+FROM transactions.legacy_order_map AS m
+WHERE m.order_id = e.order_id AND e.transaction_id IS NULL;

@@ -1,5 +1,6 @@
 -- 01_low_complexity.up.sql of "finance: analytics views over orders"                     phase: MIGRATE
--- Why: the legacy table has no sale after v2.2.2, and it goes.
+-- Why: the legacy table has no sale after v2.2.2, and it goes. Its sales were in EUR, and amounts of other currencies are
+-- never added to them.
 CREATE OR REPLACE VIEW analytics.daily_revenue AS
 SELECT
     (o.sold_at AT TIME ZONE 'UTC')::date AS sale_date,
@@ -9,7 +10,7 @@ SELECT
     sum(o.shipping_cost)::numeric(12,2) AS total_shipping,
     sum(o.net_profit)::numeric(12,2) AS net_profit
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY 1;
 
 CREATE OR REPLACE VIEW analytics.monthly_revenue AS
@@ -20,7 +21,7 @@ SELECT
     sum(o.platform_fee)::numeric(12,2) AS total_fees,
     sum(o.net_profit)::numeric(12,2) AS net_profit
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY 1;
 
 CREATE OR REPLACE VIEW analytics.daily_sales AS
@@ -32,7 +33,7 @@ SELECT
     avg(o.gross_sale)::numeric(12,2) AS avg_price,
     avg(o.net_profit)::numeric(12,2) AS avg_profit
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY 1;
 
 CREATE OR REPLACE VIEW analytics.data_quality_check AS
@@ -43,7 +44,7 @@ FROM (
     SELECT issues.issue, issues.found
     FROM (VALUES (1)) AS always (one)
     LEFT JOIN transactions.orders AS o
-        ON o.status = 'completed' AND o.sold_at IS NOT NULL
+        ON o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
     CROSS JOIN LATERAL (VALUES
         ('Missing Net Profit', o.id IS NOT NULL AND o.net_profit IS NULL),
         ('Missing Gross Sale', o.id IS NOT NULL AND o.gross_sale IS NULL),
@@ -69,7 +70,7 @@ FROM transactions.orders AS o
 JOIN products.inventory AS i ON i.id = o.inventory_item_id
 JOIN products.products AS p ON p.id = i.product_id
 JOIN core.platforms AS pl ON pl.id = o.platform_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 ORDER BY o.sold_at DESC, o.id DESC
 LIMIT 100;
 
@@ -80,7 +81,7 @@ SELECT
     sum(o.gross_sale)::numeric(12,2) AS total_revenue,
     avg(o.gross_sale)::numeric(12,2) AS avg_order_value
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY 1;
 
 CREATE OR REPLACE VIEW analytics.sales_by_weekday AS
@@ -91,5 +92,5 @@ SELECT
     sum(o.gross_sale)::numeric(12,2) AS total_revenue,
     avg(o.gross_sale)::numeric(12,2) AS avg_order_value
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY 1, 2;

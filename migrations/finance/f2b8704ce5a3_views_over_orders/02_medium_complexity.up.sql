@@ -1,5 +1,6 @@
 -- 02_medium_complexity.up.sql of "finance: analytics views over orders"                  phase: MIGRATE
--- Why: the legacy table has no sale after v2.2.2, and it goes.
+-- Why: the legacy table has no sale after v2.2.2, and it goes. Its sales were in EUR, and amounts of other currencies are
+-- never added to them.
 CREATE OR REPLACE VIEW analytics.platform_performance AS
 SELECT
     pl.name AS platform_name,
@@ -10,7 +11,7 @@ SELECT
     sum(o.net_profit)::numeric(12,2) AS net_profit
 FROM transactions.orders AS o
 JOIN core.platforms AS pl ON pl.id = o.platform_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY pl.id, pl.name;
 
 CREATE OR REPLACE VIEW analytics.top_products AS
@@ -24,7 +25,7 @@ SELECT
 FROM transactions.orders AS o
 JOIN products.inventory AS i ON i.id = o.inventory_item_id
 JOIN products.products AS p ON p.id = i.product_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY p.id, p.name, p.sku
 ORDER BY sum(o.gross_sale) DESC, p.id
 LIMIT 50;
@@ -42,7 +43,7 @@ FROM transactions.orders AS o
 JOIN products.inventory AS i ON i.id = o.inventory_item_id
 JOIN products.products AS p ON p.id = i.product_id
 LEFT JOIN products.brands AS b ON b.id = p.brand_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY p.id, p.name, p.sku, b.name
 ORDER BY sum(o.gross_sale) DESC, p.id
 LIMIT 50;
@@ -78,7 +79,7 @@ FROM (
     FROM transactions.orders AS o
     JOIN products.inventory AS i ON i.id = o.inventory_item_id
     JOIN products.products AS p ON p.id = i.product_id
-    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 ) AS sales
 WHERE sales.extracted_brand <> 'Other'
 GROUP BY sales.month, sales.extracted_brand;
@@ -108,7 +109,7 @@ FROM (
             sum(o.gross_sale) AS revenue,
             count(*) AS transactions
         FROM transactions.orders AS o
-        WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+        WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
         GROUP BY 1
     ) AS sums
 ) AS months;
@@ -127,7 +128,7 @@ JOIN products.inventory AS i ON i.id = o.inventory_item_id
 JOIN products.products AS p ON p.id = i.product_id
 LEFT JOIN products.brands AS b ON b.id = p.brand_id
 LEFT JOIN products.brands AS parent ON parent.id = b.parent_brand_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY b.id, b.name, b.is_collaboration, parent.name;
 
 CREATE OR REPLACE VIEW analytics.brand_performance AS
@@ -145,5 +146,5 @@ FROM transactions.orders AS o
 JOIN products.inventory AS i ON i.id = o.inventory_item_id
 JOIN products.products AS p ON p.id = i.product_id
 LEFT JOIN products.brands AS b ON b.id = p.brand_id
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 GROUP BY b.id, b.name;

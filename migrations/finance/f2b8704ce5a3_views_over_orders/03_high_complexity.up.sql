@@ -1,5 +1,6 @@
 -- 03_high_complexity.up.sql of "finance: analytics views over orders"                    phase: MIGRATE
--- Why: the legacy table has no sale after v2.2.2, and it goes.
+-- Why: the legacy table has no sale after v2.2.2, and it goes. Its sales were in EUR, and amounts of other currencies are
+-- never added to them.
 CREATE OR REPLACE VIEW analytics.executive_dashboard AS
 SELECT
     count(*) AS total_transactions,
@@ -9,7 +10,7 @@ SELECT
     min((o.sold_at AT TIME ZONE 'UTC')::date) AS first_sale_date,
     max((o.sold_at AT TIME ZONE 'UTC')::date) AS last_sale_date
 FROM transactions.orders AS o
-WHERE o.status = 'completed' AND o.sold_at IS NOT NULL;
+WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR';
 
 CREATE OR REPLACE VIEW analytics.brand_market_position AS
 SELECT
@@ -45,7 +46,7 @@ FROM (
     JOIN products.inventory AS i ON i.id = o.inventory_item_id
     JOIN products.products AS p ON p.id = i.product_id
     LEFT JOIN products.brands AS b ON b.id = p.brand_id
-    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
     GROUP BY b.id, b.name, b.segment, b.price_tier, b.target_demographic
 ) AS brands;
 
@@ -98,7 +99,7 @@ FROM (
     FROM transactions.orders AS o
     JOIN products.inventory AS i ON i.id = o.inventory_item_id
     JOIN products.products AS p ON p.id = i.product_id
-    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
 ) AS sales
 GROUP BY sales.extracted_brand;
 
@@ -132,7 +133,7 @@ FROM (
     FROM transactions.orders AS o
     JOIN products.inventory AS i ON i.id = o.inventory_item_id
     JOIN products.products AS p ON p.id = i.product_id
-    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL
+    WHERE o.status = 'completed' AND o.sold_at IS NOT NULL AND coalesce(o.currency_code, 'EUR') = 'EUR'
         AND (lower(p.name) LIKE '%nike%' OR lower(p.name) LIKE '%air %' OR lower(p.name) LIKE '%dunk%'
             OR lower(p.name) LIKE '%jordan%')
 ) AS sales

@@ -24,6 +24,7 @@ WITH computed AS (
     WHERE o.id BETWEEN :lo AND :hi
         AND i.purchase_price > 0
         AND coalesce(o.currency_code, 'EUR') = 'EUR'
+    FOR UPDATE OF o
 ), kept AS (
     INSERT INTO transactions.order_figures_before (order_id, gross_profit, net_profit, roi, shelf_life_days, updated_at)
     SELECT c.id, c.gross_profit, c.net_profit, c.roi, c.shelf_life_days, c.updated_at

@@ -155,6 +155,7 @@ class Reader {
     const Definition definition(script_.statements[at_]);
     out.columns = definition.Columns();
     out.query = definition.Query();
+    out.states_options = definition.HasBeforeAs("WITH");
     if (definition.HasBeforeAs("RECURSIVE")) {
       Refuse("CREATE RECURSIVE VIEW cannot be compared; write WITH RECURSIVE in its query");
     }

@@ -21,9 +21,10 @@ struct ViewStatement {
   std::string schema;  // of the view; "" for kAfter
   std::string name;
   bool is_materialized = false;
-  std::string columns;  // "(a, b)" as written before AS; "" = none
-  std::string query;    // what stands behind AS
-  std::string index;    // kAfter: the name of the index that it makes; "" = none
+  std::string columns;          // "(a, b)" as written before AS; "" = none
+  std::string query;            // what stands behind AS
+  bool states_options = false;  // WITH (...) stands before AS
+  std::string index;            // kAfter: the name of the index that it makes; "" = none
 
   bool MakesView() const { return kind == Kind::kReplace || kind == Kind::kCreate; }
   std::string view() const { return schema + "." + name; }

@@ -7,14 +7,17 @@ namespace {
 // hash over its content and the hash before it; whoever keeps the newest one elsewhere notices any
 // change of what was before. One runner works at a time, so entries have one order.
 constexpr std::string_view kChain = R"sql(
--- scripts: hash over the archived scripts of a step that was applied; they are what its undo will run.
+-- scripts: hash over the archived scripts of a step that was applied, or of a revision; they are what an undo will run.
+-- content: of a revision that was applied whole, whose row goes when it is undone.
 CREATE TABLE IF NOT EXISTS migration.chain (
     entry bigint PRIMARY KEY,
     log_id bigint UNIQUE,
     amendment_id bigint UNIQUE,
+    revision text,
+    content text,
     scripts text,
     hash bytea NOT NULL,
-    CHECK (num_nonnulls(log_id, amendment_id) = 1)
+    CHECK (num_nonnulls(log_id, amendment_id, revision) = 1)
 );
 
 -- What an entry says, in one form for good: times as microseconds, whatever the settings of the session are.
@@ -27,9 +30,11 @@ CREATE OR REPLACE FUNCTION migration.chain_text(p migration.amendments) RETURNS 
         p.old_revision_checksum, p.old_body, p.new_body, p.reason, p.actor, p.run_id,
         (extract(epoch FROM p.amended_at) * 1000000)::bigint)::text
 $f$;
-CREATE OR REPLACE FUNCTION migration.scripts_hash(p_revision text, p_ordinal integer) RETURNS text LANGUAGE sql STABLE AS $f$
-    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
-        pg_catalog.string_agg(s.role || ' ' || s.body, ',' ORDER BY s.role), 'UTF8')), 'hex')
+-- p_down: the undo as it is to count; NULL = as it is.
+CREATE OR REPLACE FUNCTION migration.scripts_hash(p_revision text, p_ordinal integer, p_down text DEFAULT NULL)
+RETURNS text LANGUAGE sql STABLE AS $f$
+    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_object_agg(
+        s.role, CASE WHEN s.role = 'down' THEN coalesce(p_down, s.body) ELSE s.body END)::text, 'UTF8')), 'hex')
       FROM migration.archived_scripts AS s WHERE s.revision = p_revision AND s.ordinal = p_ordinal
 $f$;
 
@@ -86,7 +91,27 @@ BEGIN
     RETURN NULL;
 END $f$;
 
--- What was recorded before this version comes first.
+-- A revision that is applied whole, with the scripts that belong to all of it: its guard decides about its undo.
+CREATE OR REPLACE FUNCTION migration.chain_revisions() RETURNS trigger LANGUAGE plpgsql AS $f$
+DECLARE
+    v record;
+    v_content text;
+    v_scripts text;
+BEGIN
+    FOR v IN SELECT * FROM added AS a ORDER BY a.applied_at, a.revision LOOP
+        v_scripts := migration.scripts_hash(v.revision, 0);
+        v_content := pg_catalog.jsonb_build_array('revision', v.run_id, v.revision, v.service, v.checksum, v.applied_by,
+                         (extract(epoch FROM v.applied_at) * 1000000)::bigint, v_scripts)::text;
+        INSERT INTO migration.chain (entry, revision, content, scripts, hash)
+        SELECT coalesce(max(c.entry), 0) + 1, v.revision, v_content, v_scripts,
+               pg_catalog.sha256(coalesce((SELECT l.hash FROM migration.chain AS l ORDER BY l.entry DESC LIMIT 1), '')
+                                 || pg_catalog.convert_to(v_content, 'UTF8'))
+          FROM migration.chain AS c;
+    END LOOP;
+    RETURN NULL;
+END $f$;
+
+-- What was recorded before this version comes first; scripts count as they are now.
 DO $d$
 DECLARE
     v_log bigint[];
@@ -96,14 +121,19 @@ BEGIN
     IF EXISTS (SELECT FROM migration.chain) THEN
         RETURN;
     END IF;
-    SELECT pg_catalog.array_agg(l.log_id ORDER BY l.log_id), pg_catalog.array_agg(NULL::text ORDER BY l.log_id),
-           pg_catalog.array_agg(migration.chain_text(l, NULL) ORDER BY l.log_id)
-      INTO v_log, v_scripts, v_texts FROM migration.step_log AS l;
-    PERFORM migration.chain_rows(v_log, NULL, v_scripts, v_texts);
     SELECT pg_catalog.array_agg(m.amendment_id ORDER BY m.amendment_id),
            pg_catalog.array_agg(migration.chain_text(m) ORDER BY m.amendment_id)
       INTO v_log, v_texts FROM migration.amendments AS m;
     PERFORM migration.chain_rows(NULL, v_log, NULL, v_texts);
+    SELECT pg_catalog.array_agg(l.log_id ORDER BY l.log_id), pg_catalog.array_agg(s.hash ORDER BY l.log_id),
+           pg_catalog.array_agg(migration.chain_text(l, s.hash) ORDER BY l.log_id)
+      INTO v_log, v_scripts, v_texts
+      FROM migration.step_log AS l
+      LEFT JOIN LATERAL (SELECT migration.scripts_hash(l.revision, l.ordinal) AS hash
+                          WHERE l.log_id = (SELECT max(o.log_id) FROM migration.step_log AS o
+                                             WHERE o.revision = l.revision AND o.ordinal = l.ordinal)
+                            AND l.direction = 'up') AS s ON true;
+    PERFORM migration.chain_rows(v_log, NULL, v_scripts, v_texts);
 END $d$;
 
 DROP TRIGGER IF EXISTS chain ON migration.step_log;
@@ -112,6 +142,9 @@ CREATE TRIGGER chain AFTER INSERT ON migration.step_log REFERENCING NEW TABLE AS
 DROP TRIGGER IF EXISTS chain ON migration.amendments;
 CREATE TRIGGER chain AFTER INSERT ON migration.amendments REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION migration.chain_amendments();
+DROP TRIGGER IF EXISTS chain ON migration.applied_revisions;
+CREATE TRIGGER chain AFTER INSERT ON migration.applied_revisions REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION migration.chain_revisions();
 
 -- Follows the chain from its first entry and says what is wrong with it. Of an entry that was changed, removed or put in
 -- every later hash is wrong too, so only the first is told; then what is outside of the chain, and scripts that are not
@@ -124,10 +157,12 @@ DECLARE
 BEGIN
     FOR v IN
         SELECT c.entry, c.hash,
-               CASE WHEN c.log_id IS NULL THEN migration.chain_text(m) ELSE migration.chain_text(l, c.scripts) END AS content,
-               CASE WHEN c.log_id IS NULL THEN pg_catalog.format('amendment of %s step %s', m.revision, m.ordinal)
+               CASE WHEN c.content IS NOT NULL THEN c.content WHEN c.log_id IS NULL THEN migration.chain_text(m)
+                    ELSE migration.chain_text(l, c.scripts) END AS content,
+               CASE WHEN c.content IS NOT NULL THEN 'revision ' || c.revision
+                    WHEN c.log_id IS NULL THEN pg_catalog.format('amendment of %s step %s', m.revision, m.ordinal)
                     ELSE pg_catalog.format('%s step %s %s', l.revision, l.ordinal, l.direction) END AS name,
-               coalesce(l.log_id, m.amendment_id) IS NOT NULL AS is_there
+               coalesce(l.log_id::text, m.amendment_id::text, c.content) IS NOT NULL AS is_there
           FROM migration.chain AS c
           LEFT JOIN migration.step_log AS l ON l.log_id = c.log_id
           LEFT JOIN migration.amendments AS m ON m.amendment_id = c.amendment_id
@@ -150,17 +185,53 @@ BEGIN
          WHERE NOT EXISTS (SELECT FROM migration.chain AS c WHERE c.log_id = l.log_id)
          ORDER BY l.log_id;
     RETURN QUERY
+        SELECT pg_catalog.format('an amendment of %s step %s was put in past the chain', m.revision, m.ordinal)
+          FROM migration.amendments AS m
+         WHERE NOT EXISTS (SELECT FROM migration.chain AS c WHERE c.amendment_id = m.amendment_id)
+         ORDER BY m.amendment_id;
+    -- What counts as applied is what the log says.
+    RETURN QUERY
+        SELECT pg_catalog.format('%s step %s counts as %s, but the log says otherwise', coalesce(s.revision, last.revision),
+                                 coalesce(s.ordinal, last.ordinal),
+                                 CASE WHEN s.revision IS NULL THEN 'not applied' ELSE 'applied' END)
+          FROM migration.applied_steps AS s
+          FULL JOIN (SELECT DISTINCT ON (l.revision, l.ordinal) l.revision, l.ordinal, l.direction, l.checksum, c.entry
+                       FROM migration.step_log AS l JOIN migration.chain AS c ON c.log_id = l.log_id
+                      WHERE l.revision NOT LIKE 'repeatable:%'
+                      ORDER BY l.revision, l.ordinal, l.log_id DESC) AS last
+            ON last.revision = s.revision AND last.ordinal = s.ordinal
+         WHERE (s.revision IS NOT NULL) IS DISTINCT FROM (last.direction IS NOT DISTINCT FROM 'up')
+            OR s.checksum <> (SELECT coalesce((SELECT a.new_checksum FROM migration.amendments AS a
+                                                 JOIN migration.chain AS c ON c.amendment_id = a.amendment_id
+                                                WHERE a.revision = s.revision AND a.ordinal = s.ordinal
+                                                  AND a.kind = 'down_replaced' AND c.entry > last.entry
+                                                ORDER BY c.entry DESC LIMIT 1), last.checksum))
+         ORDER BY 1;
+    -- Scripts are those that were recorded, but for undos that an amendment replaced.
+    RETURN QUERY
         SELECT pg_catalog.format('the archived scripts of %s step %s are not those that were recorded', s.revision, s.ordinal)
           FROM migration.applied_steps AS s
          CROSS JOIN LATERAL (SELECT c.entry, c.scripts
                                FROM migration.step_log AS l JOIN migration.chain AS c ON c.log_id = l.log_id
                               WHERE l.revision = s.revision AND l.ordinal = s.ordinal AND l.direction = 'up'
                               ORDER BY l.log_id DESC LIMIT 1) AS last
+          LEFT JOIN LATERAL (SELECT (pg_catalog.array_agg(a.old_body ORDER BY c.entry))[1] AS first_body,
+                                    (pg_catalog.array_agg(a.new_body ORDER BY c.entry DESC))[1] AS last_body
+                               FROM migration.amendments AS a JOIN migration.chain AS c ON c.amendment_id = a.amendment_id
+                              WHERE a.revision = s.revision AND a.ordinal = s.ordinal AND a.kind = 'down_replaced'
+                                AND c.entry > last.entry) AS amended ON true
          WHERE last.scripts IS NOT NULL
-           AND last.scripts IS DISTINCT FROM migration.scripts_hash(s.revision, s.ordinal)
-           AND NOT EXISTS (SELECT FROM migration.amendments AS a JOIN migration.chain AS c ON c.amendment_id = a.amendment_id
-                            WHERE a.revision = s.revision AND a.ordinal = s.ordinal AND c.entry > last.entry)
+           AND (last.scripts IS DISTINCT FROM migration.scripts_hash(s.revision, s.ordinal, amended.first_body)
+                OR amended.last_body <> (SELECT d.body FROM migration.archived_scripts AS d
+                                          WHERE d.revision = s.revision AND d.ordinal = s.ordinal AND d.role = 'down'))
          ORDER BY s.revision, s.ordinal;
+    RETURN QUERY
+        SELECT pg_catalog.format('the guard or verification of %s is not the one that was recorded', r.revision)
+          FROM migration.applied_revisions AS r
+         CROSS JOIN LATERAL (SELECT c.scripts FROM migration.chain AS c WHERE c.revision = r.revision
+                              ORDER BY c.entry DESC LIMIT 1) AS last
+         WHERE last.scripts IS DISTINCT FROM migration.scripts_hash(r.revision, 0)
+         ORDER BY r.revision;
 END $f$;
 
 -- The log says where the chain ended when something began or was done; whoever follows it has the head elsewhere.
@@ -182,6 +253,15 @@ ALTER TABLE migration.backups ADD COLUMN IF NOT EXISTS chain_head text NOT NULL 
 ALTER TABLE migration.backups ALTER COLUMN chain_head SET DEFAULT migration.chain_head();
 
 -- As before, but the scripts are kept before the entry that says which they are.
+CREATE OR REPLACE FUNCTION migration.record_revision(p_run uuid, p_actor text, p_revision text, p_service text, p_title text,
+                                                     p_checksum text, p_scripts jsonb)
+RETURNS void LANGUAGE plpgsql AS $f$
+BEGIN
+    PERFORM migration.keep_scripts(p_revision, p_scripts);
+    INSERT INTO migration.applied_revisions (revision, service, title, checksum, applied_by, run_id)
+    VALUES (p_revision, p_service, p_title, p_checksum, p_actor, p_run);
+END $f$;
+
 CREATE OR REPLACE FUNCTION migration.record_step(p_run uuid, p_actor text, p_revision text, p_service text, p_ordinal integer,
                                       p_name text, p_kind text, p_checksum text, p_scripts jsonb,
                                       p_duration_ms bigint DEFAULT NULL)

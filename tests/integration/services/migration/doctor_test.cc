@@ -48,14 +48,15 @@ TEST_F(DoctorTest, AHealthyDatabaseIsGood) {
     EXPECT_EQ(diagnosis.state, DiagnosisState::kGood) << diagnosis.check << ": " << diagnosis.found;
     EXPECT_THAT(diagnosis.remedy, IsEmpty()) << diagnosis.check;
   }
-  EXPECT_THAT(report.chain_head, MatchesRegex("3:[0-9a-f]{64}"));
+  // Three steps, three revisions.
+  EXPECT_THAT(report.chain_head, MatchesRegex("6:[0-9a-f]{64}"));
 }
 
 TEST_F(DoctorTest, TheHistoryGrowsAndLeadsToItsEarlierHeads) {
   ApplyThree();
   const std::string early = Head();
   ASSERT_OK(Downgrade("bbbb"));
-  EXPECT_THAT(Head(), HasSubstr("4:"));
+  EXPECT_THAT(Head(), HasSubstr("7:"));
   ASSERT_OK(Upgrade());
   EXPECT_EQ(About("history", early).state, DiagnosisState::kGood);
   EXPECT_EQ(About("history", early.substr(0, 12)).state, DiagnosisState::kGood);
@@ -90,8 +91,8 @@ TEST_P(EditedHistory, IsNoticed) {
 }
 
 constexpr char kDropLast[] =
-    "DELETE FROM migration.chain WHERE entry = 3;"
-    "DELETE FROM migration.step_log WHERE revision = 'cccc';";
+    "DELETE FROM migration.chain WHERE entry = 6;"
+    "DELETE FROM migration.applied_revisions WHERE revision = 'cccc';";
 
 INSTANTIATE_TEST_SUITE_P(
     Edits, EditedHistory,
@@ -113,12 +114,35 @@ INSTANTIATE_TEST_SUITE_P(
              " direction, checksum, actor, duration_ms FROM migration.step_log LIMIT 1",
              "dddd step 1 up was put in past the chain"},
         // Only who kept the head notices.
-        Edit{"newest_removed", kDropLast, "it does not lead to 3:"},
+        Edit{"newest_removed", kDropLast, "it does not lead to 6:"},
         Edit{
             "undo_script",
             "UPDATE migration.archived_scripts SET body = 'SELECT 1',"
             " sha256 = encode(sha256('SELECT 1'), 'hex') WHERE revision = 'bbbb' AND role = 'down'",
             "the archived scripts of bbbb step 1 are not those that were recorded"},
+        Edit{"guard",
+             "UPDATE migration.archived_scripts SET body = 'SELECT 1 WHERE false',"
+             " sha256 = encode(sha256('SELECT 1 WHERE false'), 'hex')"
+             " WHERE revision = 'bbbb' AND ordinal = 0",
+             "the guard or verification of bbbb is not the one that was recorded"},
+        Edit{
+            "amendment_put_in",
+            "ALTER TABLE migration.amendments DISABLE TRIGGER chain;"
+            "INSERT INTO migration.amendments (kind, revision, ordinal, old_checksum, new_checksum,"
+            " reason, actor, run_id) SELECT 'down_replaced', 'bbbb', 1, 'a', 'b', 'c', 'd', run_id"
+            " FROM migration.runs LIMIT 1",
+            "an amendment of bbbb step 1 was put in past the chain"},
+        Edit{
+            "never_applied",
+            "INSERT INTO migration.applied_steps (revision, ordinal, service, name, kind, checksum,"
+            " applied_by, duration_ms, run_id) SELECT 'dddd', 1, service, name, kind, checksum,"
+            " applied_by, duration_ms, run_id FROM migration.applied_steps LIMIT 1",
+            "dddd step 1 counts as applied, but the log says otherwise"},
+        Edit{"forgotten", "DELETE FROM migration.applied_steps WHERE revision = 'bbbb'",
+             "bbbb step 1 counts as not applied, but the log says otherwise"},
+        Edit{"other_checksum",
+             "UPDATE migration.applied_steps SET checksum = 'v1:0' WHERE revision = 'bbbb'",
+             "bbbb step 1 counts as applied, but the log says otherwise"},
         Edit{"undo_removed",
              "DELETE FROM migration.archived_scripts WHERE revision = 'bbbb' AND ordinal = 1",
              "the archived scripts of bbbb step 1 are not those that were recorded"}),
@@ -132,21 +156,27 @@ TEST_F(DoctorTest, AnAmendmentIsPartOfTheHistory) {
   amend.down_sql = "DROP TABLE core.t_bbbb;\nSELECT 1;";
   amend.reason = "a test";
   ASSERT_OK(NewEngine()->Amend(context_, amend));
-  EXPECT_THAT(Head(), HasSubstr("4:"));
+  EXPECT_THAT(Head(), HasSubstr("7:"));
   EXPECT_EQ(About("history").state, DiagnosisState::kGood) << About("history").found;
-  db_.Execute("UPDATE migration.amendments SET reason = 'another'");
+  // What was replaced once is not free for everybody from then on.
+  db_.Execute(
+      "UPDATE migration.archived_scripts SET body = 'SELECT 2', sha256 ="
+      " encode(sha256('SELECT 2'), 'hex') WHERE revision = 'bbbb' AND role = 'down'");
   EXPECT_THAT(About("history").objects,
-              ElementsAre("entry 4 (amendment of bbbb step 1) was changed"));
+              ElementsAre("the archived scripts of bbbb step 1 are not those that were recorded"));
+  db_.Execute("UPDATE migration.amendments SET reason = 'another'");
+  EXPECT_EQ(About("history").objects.front(), "entry 7 (amendment of bbbb step 1) was changed");
 }
 
 TEST_F(DoctorTest, AnOlderLedgerIsChainedWhenItGrows) {
   ApplyThree();
   db_.Execute(
       "DROP TRIGGER chain ON migration.step_log; DROP TRIGGER chain ON migration.amendments;"
+      "DROP TRIGGER chain ON migration.applied_revisions;"
       "DROP TABLE migration.chain; DELETE FROM migration.ledger_version WHERE version > 13;");
   ASSERT_OK(NewEngine()->Bootstrap(context_));
   EXPECT_THAT(Head(), MatchesRegex("3:[0-9a-f]{64}"));
-  EXPECT_EQ(About("history").state, DiagnosisState::kGood);
+  EXPECT_EQ(About("history").state, DiagnosisState::kGood) << About("history").found;
   db_.Execute("UPDATE migration.step_log SET actor = 'nobody' WHERE revision = 'bbbb'");
   EXPECT_EQ(About("history").state, DiagnosisState::kBad);
 }

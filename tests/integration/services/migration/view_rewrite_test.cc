@@ -122,6 +122,15 @@ INSTANTIATE_TEST_SUITE_P(
         Of("array_order", kRows, "s.tags", "s.tags || 't'::text AS tags"),
         Of("time_zone", kRows, "'UTC'", "'Europe/Berlin'"),
         Of("case_of_text", kRows, "s.shop", "upper(s.shop) AS shop"),
+        Of("values_of_two_rows_exchanged", kRows, "s.price,",
+           "(SELECT o.price FROM $T AS o WHERE o.id = CASE s.id WHEN 1 THEN 2 WHEN 2 THEN 1 ELSE "
+           "s.id "
+           "END) AS price,"),
+        Of("values_of_neighbours_exchanged", kRows, "s.price,",
+           "(SELECT o.price FROM $T AS o WHERE o.id = s.id - 1 + 2 * (s.id % 2)) AS price,"),
+        Of("values_shifted_by_a_row", kRows, "s.price,",
+           "(SELECT o.price FROM $T AS o WHERE o.id = 1 + s.id % 400) AS price,"),
+        Of("zone_of_the_session", kRows, "(s.sold_at AT TIME ZONE 'UTC')::date", "s.sold_at::date"),
         Of("columns_swapped", kRows, "s.price, s.raw_price,",
            "s.raw_price::numeric(10,2) AS price, s.price::numeric AS raw_price,"),
         Of("column_renamed", kRows, "s.paid", "s.paid AS was_paid"),

@@ -37,13 +37,24 @@ struct Findings {
   int limits = 0;
   bool is_sampled = false;
   bool is_locking = false;
+  bool is_only = false;  // ONLY of a relation of which some rows count
+  bool is_distinct_on = false;
+  bool may_use_zone = false;  // a cast or function that may depend on the session's time zone
 };
+
+bool MayUseZone(const std::vector<std::string>& function_or_type) {
+  return !function_or_type.empty() &&
+         IsIn(function_or_type.back(), {"date_trunc", "date_part", "extract", "to_char", "date_bin",
+                                        "make_timestamptz", "age", "date", "time", "timetz",
+                                        "timestamp", "timestamptz", "text", "varchar", "bpchar"});
+}
 
 void Walk(TreeNode node, const std::vector<ComparedRows>& rows, Findings& found) {
   if (node.key() == "RangeVar") {
     const std::string name = absl::StrCat(node["schemaname"].text(), ".", node["relname"].text());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (rows[i].relation != name) continue;
+      if (!node["inh"].IsTrue()) found.is_only = true;
       found.mentions.push_back({.begin = static_cast<std::size_t>(node["location"].Number(0)),
                                 .rows = i,
                                 .has_alias = node.Has("alias"),
@@ -51,8 +62,15 @@ void Walk(TreeNode node, const std::vector<ComparedRows>& rows, Findings& found)
     }
   }
   if (node.key() == "FuncCall") {
-    found.functions.insert(absl::StrJoin(NamesIn(node["funcname"]), "."));
+    const std::vector<std::string> names = NamesIn(node["funcname"]);
+    found.functions.insert(absl::StrJoin(names, "."));
+    if (MayUseZone(names)) found.may_use_zone = true;
   }
+  if (node.key() == "TypeCast") {
+    if (MayUseZone(NamesIn(node["typeName"]["names"]))) found.may_use_zone = true;
+  }
+  // DISTINCT alone is a list with an empty element.
+  if (node.key() == "distinctClause" && !node.first().first().empty()) found.is_distinct_on = true;
   if (node.key() == "RangeTableSample") found.is_sampled = true;
   if (node.IsObject()) {
     if (node.Has("limitCount") || node.Has("limitOffset")) ++found.limits;
@@ -182,6 +200,12 @@ absl::StatusOr<ComparedQuery> CompareAs(std::string_view definition,
   Walk(tree.root(), rows, found);
   if (found.is_sampled) return Incomparable("TABLESAMPLE gives other rows every time");
   if (found.is_locking) return Incomparable("it locks the rows that it reads");
+  if (found.is_only) return Incomparable("ONLY of a relation of which only some rows are compared");
+  if (found.is_distinct_on && !without_limit) {
+    return Incomparable(
+        "DISTINCT ON may keep other rows every time; declare without_limit where its order is "
+        "total");
+  }
   const bool has_limit = select.Has("limitCount");
   if (found.limits > (has_limit ? 1 : 0) || select.Has("limitOffset")) {
     return Incomparable("a LIMIT inside of it, or an OFFSET, may give other rows every time");
@@ -195,6 +219,7 @@ absl::StatusOr<ComparedQuery> CompareAs(std::string_view definition,
   for (const Mention& mention : found.mentions) used.insert(mention.rows);
   for (const std::size_t i : used) query.narrowed.push_back(rows[i].relation);
   query.functions = {found.functions.begin(), found.functions.end()};
+  query.may_use_zone = found.may_use_zone;
   text = Narrow(std::move(text), std::move(found.mentions));
   if (has_limit) {
     const std::size_t limit = LimitOf(text);
@@ -203,9 +228,13 @@ absl::StatusOr<ComparedQuery> CompareAs(std::string_view definition,
     absl::StripAsciiWhitespace(&count);
     const bool is_number =
         std::ranges::all_of(count, [](unsigned char c) { return std::isdigit(c) != 0; });
+    const bool takes_ties = select["limitOption"].raw() == "LIMIT_OPTION_WITH_TIES";
     if (without_limit) {
       text = unlimited;
-    } else if (select["limitOption"].raw() == "LIMIT_OPTION_COUNT" && is_number) {
+    } else if (!is_number && !takes_ties) {
+      return Incomparable(
+          "its LIMIT is no plain number; declare without_limit to compare all rows");
+    } else if (!takes_ties) {
       query.with_ties =
           WithRows(absl::StrCat(unlimited, "FETCH FIRST ", count, " ROWS WITH TIES"), rows, used);
     }
@@ -214,14 +243,17 @@ absl::StatusOr<ComparedQuery> CompareAs(std::string_view definition,
   return query;
 }
 
+// The hash of a record is linear in those of its columns, and a sum of them would hardly depend on
+// which values stand together in a row; so it is hashed once more.
 std::string BagSql(const std::string& query, const std::vector<ViewColumn>& columns) {
   std::vector<std::string> images;
   images.reserve(columns.size());
   for (const ViewColumn& column : columns) images.push_back(ImageOf(column));
   return absl::StrCat(
-      "SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.sum("
+      "SELECT pg_catalog.count(*) AS n, coalesce(pg_catalog.sum(pg_catalog.hashtextextended("
       "pg_catalog.hash_record_extended(ROW(",
-      absl::StrJoin(images, ", "), "), 0)), 0)::pg_catalog.text AS bag FROM (", query, ") AS v");
+      absl::StrJoin(images, ", "), "), 0)::pg_catalog.text, 0)), 0)::pg_catalog.text AS bag FROM (",
+      query, ") AS v");
 }
 
 std::string MissingSql(const std::string& query, const std::string& other,

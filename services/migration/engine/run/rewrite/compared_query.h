@@ -32,6 +32,7 @@ struct ComparedQuery {
   std::string with_ties;
   std::vector<std::string> functions;  // "schema.name" or "name", as called
   std::vector<std::string> narrowed;   // relations of `rows` that it reads
+  bool may_use_zone = false;           // what it returns may depend on the session's time zone
 };
 
 // `definition` is what pg_get_viewdef() prints with an empty search path. Of the relations in

@@ -87,6 +87,7 @@ class Comparison {
   std::vector<ViewColumn> Without(const std::vector<ViewColumn>& columns, bool tolerated) const;
   void CompareColumns();
   absl::Status CompareBags();
+  absl::Status CompareInAnotherZone(const std::vector<ViewColumn>& columns);
   absl::Status CompareTolerances();
   // "; 2 rows only in the old definition: (1,2), (3,4)"
   absl::Status Show(const std::string& sql, std::string_view what);
@@ -107,6 +108,12 @@ absl::StatusOr<pg::Result> Comparison::Ask(const std::string& sql) {
   RETURN_IF_ERROR(MayGoOn(session_));
   auto result = session_.connection.Query(sql);
   if (result.ok() || IsNotAboutSql(session_, result.status())) return result;
+  if (pg::SqlStateOf(result.status()) == "42803" && !task_.step.view_rewrite.rows.empty()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "VIEW_INCOMPARABLE",
+                 task_.text() + " cannot compare " + view_.view() +
+                     ": it groups by a primary key, which some rows of a relation do not have; "
+                     "group by every column that it shows");
+  }
   return ScriptError("STEP_FAILED",
                      task_.text() + " could not compare " + view_.view() + "; nothing was changed",
                      result.status());
@@ -228,10 +235,26 @@ absl::Status Comparison::CompareBags() {
   check_.expected = text_of(before);
   check_.actual = text_of(after);
   check_.passed = check_.expected == check_.actual;
-  if (check_.passed) return absl::OkStatus();
+  if (check_.passed) return CompareInAnotherZone(columns);
   RETURN_IF_ERROR(
       Show(MissingSql(old_.text, new_.text, columns, kShownRows), "only in the old definition"));
   return Show(MissingSql(new_.text, old_.text, columns, kShownRows), "only in the new definition");
+}
+
+// A day is another one elsewhere: what is equal in UTC need not be equal for who reads the view.
+absl::Status Comparison::CompareInAnotherZone(const std::vector<ViewColumn>& columns) {
+  if (!old_.may_use_zone && !new_.may_use_zone) return absl::OkStatus();
+  RETURN_IF_ERROR(Ask("SET LOCAL TimeZone = 'Pacific/Chatham'").status());
+  ASSIGN_OR_RETURN(const pg::Result before, Ask(BagSql(old_.text, columns)));
+  ASSIGN_OR_RETURN(const pg::Result after, Ask(BagSql(new_.text, columns)));
+  if (before[0].Text("n") != after[0].Text("n") || before[0].Text("bag") != after[0].Text("bag")) {
+    check_.passed = false;
+    check_.expected = "the same in every time zone";
+    check_.actual = "equal in UTC, and not in the time zone Pacific/Chatham";
+    RETURN_IF_ERROR(
+        Show(MissingSql(new_.text, old_.text, columns, kShownRows), "only in the new definition"));
+  }
+  return Ask("SET LOCAL TimeZone = 'UTC'").status();
 }
 
 absl::Status Comparison::CompareTolerances() {

@@ -82,7 +82,15 @@ UNION ALL
 SELECT 6, 'trigger', t.tgname, pg_get_triggerdef(t.oid)
   FROM v JOIN pg_trigger AS t ON t.tgrelid = v.oid AND NOT t.tgisinternal
 UNION ALL
-SELECT 7, 'grant', '', format('REVOKE ALL ON %s FROM PUBLIC', identity) FROM v WHERE relacl IS NOT NULL
+SELECT 7, 'grant', '', format($do$DO $lockstep$
+DECLARE
+    g record;
+BEGIN
+    FOR g IN SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee
+               FROM pg_class AS c, aclexplode(c.relacl) AS x WHERE c.oid = %L::regclass AND x.grantee <> c.relowner LOOP
+        EXECUTE 'REVOKE ALL ON %s FROM ' || g.grantee;
+    END LOOP;
+END $lockstep$$do$, identity, identity) FROM v
 UNION ALL
 SELECT 8, 'grant', '', format('GRANT %s ON %s TO %s%s', x.privilege_type, identity,
               CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
@@ -172,7 +180,9 @@ absl::Status Swap::FindDependents() {
   std::vector<std::string> schemas;
   std::vector<std::string> names;
   std::set<std::string> made;
+  std::set<std::string> replaced;
   for (const ViewStatement& statement : script_) {
+    if (statement.kind == ViewStatement::Kind::kReplace) replaced.insert(statement.view());
     if (statement.kind != ViewStatement::Kind::kDrop) continue;
     schemas.push_back(statement.schema);
     names.push_back(statement.name);
@@ -186,6 +196,11 @@ absl::Status Swap::FindDependents() {
   for (const pg::Row row : rows) {
     const std::string view = row.Text("schema") + "." + row.Text("name");
     if (made.contains(view)) continue;
+    if (replaced.contains(view)) {
+      return Error(absl::StatusCode::kFailedPrecondition, "VIEW_IN_USE",
+                   task_.text() + " replaces " + view +
+                       ", which hangs on a view that it drops; drop it as well, before that one");
+    }
     const std::string kind = row.Text("kind");
     if ((kind == "v" || kind == "m") && OwnerOf(row.Text("schema")) == task_.revision.service) {
       dependents_.push_back({row.Text("schema"), row.Text("name"), kind == "m"});
@@ -226,8 +241,9 @@ absl::StatusOr<std::vector<std::string>> Swap::BelongingsOf(const ViewStatement&
   };
   std::vector<std::string> statements;
   for (const Part& part : parts) {
-    // CREATE OR REPLACE keeps everything but the options.
+    // CREATE OR REPLACE keeps everything but the options; those that the script states count.
     if (part.part == "view" || (is_replaced && part.part != "options")) continue;
+    if (part.part == "options" && statement.states_options) continue;
     if (part.part == "index" && (!keeps_kind || IsMadeByScript(part.name))) continue;
     const bool is_of_kind = part.part == "options" || part.part == "rule" ||
                             part.part == "trigger" || part.statement.starts_with("ALTER VIEW");
