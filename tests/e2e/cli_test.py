@@ -224,7 +224,7 @@ class History(unittest.TestCase):
                      UPDATE finance.payments SET order_id = NULL""")
         stopped("payment_allocations")
         self.assertEqual(suite.sql(orders), before)
-        suite.lockstep("upgrade", direct=True)
+        suite.lockstep("upgrade", "v2.2.2", direct=True)
         self.assertEqual(suite.sql(orders), before)
 
         suite.sql("DELETE FROM finance.payment_allocations")
@@ -315,7 +315,8 @@ class Chain(unittest.TestCase):
             "SELECT revision, service, ordinal, name, direction, checksum FROM migration.step_log ORDER BY log_id",
             "SELECT revision, check_id, expected, actual, passed FROM migration.verification_results ORDER BY result_id",
             "SELECT kind, target, state, error_reason, steps_total FROM migration.runs ORDER BY started_order",
-            "SELECT e.event_offset, e.kind, e.revision, e.step, e.step_name, replace(e.message, r.actor, '-'), e.details"
+            "SELECT e.event_offset, e.kind, e.revision, e.step, e.step_name, replace(e.message, r.actor, '-'), e.details - 'chain_head',"
+            " e.details ? 'chain_head', (SELECT count(*) FROM migration.chain), (SELECT count(*) FROM migration.check_chain())"
             "  FROM migration.run_events e JOIN migration.runs r USING (run_id) ORDER BY r.started_order, 1")
 
         def same(online, offline):

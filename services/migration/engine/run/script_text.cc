@@ -183,8 +183,14 @@ std::string ExpectRevisionsScript(const std::vector<const Revision*>& revisions,
 }
 
 std::string EventScript(const Happening& happening, const EventExtras& extras) {
-  const std::string more =
-      extras.more_details.empty() ? "" : "::jsonb || " + std::string(extras.more_details);
+  std::string more = extras.more_details.empty() ? "" : " || " + std::string(extras.more_details);
+  // As record_events() does it.
+  for (const std::string_view kind :
+       {"run_started", "run_finished", "step_finished", "step_failed", "revision_finished"}) {
+    if (happening.kind != kind) continue;
+    more += " || jsonb_build_object('chain_head', migration.chain_head())";
+  }
+  if (!more.empty()) more.insert(0, "::jsonb");
   const std::string when =
       extras.condition.empty() ? "" : " HAVING " + std::string(extras.condition);
   return absl::StrFormat(

@@ -49,7 +49,8 @@ TEST_F(BootstrapTest, BootstrapBringsALedgerOfVersion1ForwardAndKeepsWhatItSays)
                           "brought the ledger to version 6", "brought the ledger to version 7",
                           "brought the ledger to version 8", "brought the ledger to version 9",
                           "brought the ledger to version 10", "brought the ledger to version 11",
-                          "brought the ledger to version 12", "brought the ledger to version 13"));
+                          "brought the ledger to version 12", "brought the ledger to version 13",
+                          "brought the ledger to version 14"));
   folder_.AddRevision("catalog", "bbbb", "down_revision: \"aaaa\"\n");
   ASSERT_OK(Upgrade());
   EXPECT_EQ(AppliedText(), "aaaa:1! bbbb:1!");
