@@ -3,9 +3,10 @@
 namespace lockstep::migration {
 namespace {
 
-// Version 14: a history that cannot be edited quietly. Every entry of step_log and amendments has a
-// hash over its content and the hash before it; whoever keeps the newest one elsewhere notices any
-// change of what was before. One runner works at a time, so entries have one order.
+// Version 14: a history that cannot be edited quietly, and a cheap check that knows of foreign keys
+// that go. Every entry of step_log and amendments has a hash over its content and the hash before
+// it; whoever keeps the newest one elsewhere notices any change of what was before. One runner
+// works at a time, so entries have one order.
 constexpr std::string_view kChain = R"sql(
 -- scripts: hash over the archived scripts of a step that was applied, or of a revision; they are what an undo will run.
 -- content: of a revision that was applied whole, whose row goes when it is undone.
@@ -308,6 +309,47 @@ BEGIN
     SELECT r.revision, p_service, r.title, r.checksum, p_actor, p_run
       FROM pg_catalog.jsonb_to_recordset(p_revisions) AS r(revision text, title text, checksum text);
     v_ignored := migration.record_events(p_run, p_events);
+END $f$;
+
+-- As before, but for locks on declared references.
+CREATE OR REPLACE FUNCTION migration.assert_step(p_role text, p_settings text, p_schemas text[], p_references text[])
+RETURNS void LANGUAGE plpgsql AS $f$
+DECLARE
+    v_state text;
+    v_found text;
+BEGIN
+    v_state := pg_catalog.concat_ws(' ', pg_catalog.current_setting('lockstep.step_role'),
+                                    pg_catalog.current_setting('lock_timeout'),
+                                    pg_catalog.current_setting('statement_timeout'),
+                                    pg_catalog.current_setting('search_path'),
+                                    pg_catalog.current_setting('TimeZone'));
+    IF v_state <> p_role || ' ' || p_settings THEN
+        RAISE EXCEPTION USING ERRCODE = 'LST01', MESSAGE = 'the step changed its role or limits: "' || v_state
+                                                           || '" instead of "' || p_role || ' ' || p_settings || '"';
+    END IF;
+    -- regclass names what is outside of pg_catalog with its schema, from the caches; a join would read all of pg_class.
+    -- OFFSET 0 keeps the look-up in its place: once for each strong lock of this session.
+    SELECT n.name || ' (' || l.mode || ')' INTO v_found
+      FROM pg_catalog.pg_lock_status() AS l
+     CROSS JOIN LATERAL (SELECT l.relation::pg_catalog.regclass::text AS name OFFSET 0) AS n
+     WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
+       AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+       AND n.name LIKE '%.%'
+       AND pg_catalog.split_part(n.name, '.', 1) <> ALL (p_schemas || '{pg_toast}')
+       AND NOT (l.mode = 'ShareRowExclusiveLock' AND n.name = ANY (p_references))
+     ORDER BY n.name = ANY (p_references)
+     LIMIT 1;
+    -- Whoever drops a foreign key closes the table that it refers to; the full check sees whether that was all.
+    IF FOUND AND pg_catalog.regexp_replace(v_found, ' \([A-Za-z]+\)$', '') = ANY (p_references) THEN
+        RAISE EXCEPTION USING ERRCODE = 'LST02', MESSAGE = 'the cheap check cannot tell why the step locked ' || v_found;
+    END IF;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'LST01',
+            MESSAGE = 'the step touched ' || v_found || ', which its service does not own';
+    END IF;
+    IF pg_catalog.current_setting('lockstep.catalog_writes') IS DISTINCT FROM migration.catalog_writes() THEN
+        RAISE EXCEPTION USING ERRCODE = 'LST02', MESSAGE = 'the cheap check cannot tell what the step changed';
+    END IF;
 END $f$;
 )sql";
 

@@ -277,6 +277,31 @@ TEST_F(EngineTest, DeclaredReferencesMayBePointedTo) {
   EXPECT_THAT(Downgrade("base"), IsOk());
 }
 
+// Dropping the foreign key closes the table that it refers to.
+TEST_F(EngineTest, DeclaredReferencesMayBeLetGoOf) {
+  folder_.AddRevision("catalog", "aaaa");
+  folder_.Write("catalog/aaaa_x/up.sql",
+                "CREATE TABLE core.t_aaaa (id uuid PRIMARY KEY);\nGRANT USAGE ON SCHEMA core TO "
+                "orders_owner;\nGRANT SELECT, REFERENCES ON core.t_aaaa TO orders_owner;\n");
+  WriteRevision(
+      "bbbb", "depends_on: \"aaaa\"\nreferences: \"core.t_aaaa\"\n",
+      {{"up.sql", "CREATE TABLE transactions.b (id uuid PRIMARY KEY REFERENCES core.t_aaaa);"},
+       {"down.sql", "DROP TABLE transactions.b;"},
+       {"verify.sql", "SELECT id FROM transactions.b WHERE id IS NULL;"}},
+      "orders");
+  WriteRevision("cccc", "down_revision: \"bbbb\"\nreferences: \"core.t_aaaa\"\n",
+                {{"up.sql", "ALTER TABLE transactions.b DROP CONSTRAINT b_id_fkey;"},
+                 {"down.sql",
+                  "ALTER TABLE transactions.b ADD CONSTRAINT b_id_fkey FOREIGN KEY (id) "
+                  "REFERENCES core.t_aaaa;"},
+                 {"verify.sql", "SELECT id FROM transactions.b WHERE id IS NULL;"}},
+                "orders");
+  ASSERT_OK(Upgrade("bbbb"));
+  EXPECT_THAT(Upgrade(), IsOk());
+  EXPECT_THAT(Downgrade("base"), IsOk());
+  EXPECT_THAT(Upgrade(), IsOk());
+}
+
 // The row of a table that may be pointed to says whether it has triggers, and who may use it.
 TEST_F(EngineTest, DeclaredReferencesMayOnlyBePointedTo) {
   folder_.AddRevision("catalog", "aaaa");

@@ -55,8 +55,7 @@ class OfflineTest : public EngineTest {
           "r.actor, '-'), e.details - 'chain_head' AS details, e.details ? 'chain_head' AS has_head"
           "  FROM migration.run_events e JOIN migration.runs r ON r.run_id = e.run_id ORDER BY "
           "r.started_order, 1",
-          "SELECT count(*) FROM migration.chain",
-          "SELECT count(*) FROM migration.check_chain()",
+          "SELECT count(*) FROM migration.chain", "SELECT count(*) FROM migration.check_chain()",
           "SELECT count(*) FROM migration.step_intents",
           "SELECT count(*) FROM migration.runner_sessions",
           "SELECT token, expires_at FROM migration.lease"}) {
