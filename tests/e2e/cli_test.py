@@ -332,7 +332,8 @@ class Chain(unittest.TestCase):
                 psql(offline.url(), offline.lockstep("upgrade", target, "--sql", "--from", start).stdout)
                 same(online, offline)
             online.lockstep("downgrade", "v2.2.0", "--allow-irreversible", direct=True)
-            psql(offline.url(), offline.lockstep("downgrade", "v2.2.0", "--sql", "--allow-irreversible").stdout)
+            psql(offline.url(), offline.lockstep("downgrade", "v2.2.0", "--from", "v2.2.2", "--sql",
+                                                 "--allow-irreversible").stdout)
             same(online, offline)
             online.lockstep("upgrade", "v2.2.2", direct=True)
             script = offline.lockstep("upgrade", "v2.2.2", "--sql", "--from", "v2.2.0").stdout
