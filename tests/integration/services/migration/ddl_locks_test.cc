@@ -139,8 +139,12 @@ FormCost DdlLocks::MeasureAlone(const DdlForm& form) {
     while (db_.QueryText(waits) != "t" && absl::Now() < until)
       absl::SleepFor(absl::Milliseconds(2));
     EXPECT_LT(absl::Now(), until) << form.statement << " does not wait for its holder";
-    // At least one look since it waits.
-    absl::SleepFor(absl::Milliseconds(50));
+    // The second look from now on began when it waited already.
+    const int looks = (*sampler)->looks();
+    while ((*sampler)->looks() < looks + 2 && absl::Now() < until) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_GE((*sampler)->looks(), looks + 2) << form.statement;
     locks = (*sampler)->LocksSoFar();
     EXPECT_OK(holder->Script("ROLLBACK"));
   }

@@ -91,6 +91,7 @@ void LockSampler::Look() {
       failure_ = is_held_up.status();
       break;
     }
+    ++looks_;
     if (*is_held_up) ++looks_held_up;
     // The second look sees all that it had when it began to wait.
     if (looks_held_up > 1 || absl::Now() - began_ > kHoldAtMost) holder_.reset();

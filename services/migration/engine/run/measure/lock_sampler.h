@@ -36,6 +36,8 @@ class LockSampler {
 
   // The strongest locks so far. Thread-safe.
   std::vector<RelationCost> LocksSoFar() const;
+  // How often it has looked. Thread-safe.
+  int looks() const { return looks_; }
   // Looks no more and says what came of it. Rows that were read are not known: rows_read is 0.
   absl::StatusOr<Measurement> Stop();
 
@@ -53,6 +55,7 @@ class LockSampler {
   std::unique_ptr<pg::Connection> holder_;  // of the thread, until it lets go
   const absl::Time began_;
   std::atomic<bool> is_over_ = false;
+  std::atomic<int> looks_ = 0;
   mutable absl::Mutex mutex_;
   HeldModes seen_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
