@@ -72,8 +72,9 @@ std::string OnColumn(const ModelTable& table, std::string_view column) {
     if (is_watched && Names(have.columns, column)) return "constraint " + have.name;
   }
   for (const ModelIndex& index : table.indexes) {
-    // An expression or a condition may be over any column.
-    if (Names(index.columns, "") || index.is_partial) return "index " + index.name;
+    // One on the plain column stays as it is.
+    const bool computes = Names(index.columns, "") || index.is_partial;
+    if (computes && Names(index.used, column)) return "index " + index.name;
   }
   for (const ModelDependent& dependent : table.dependents) {
     return (dependent.is_view ? "view " : "a foreign key of ") + dependent.name;

@@ -161,7 +161,9 @@ void Change::CreateIndex() {
   index.is_new = true;
   for (TreeNode item = body_["indexParams"].first(); !item.empty(); item = item.next()) {
     index.columns.push_back(item["IndexElem"]["name"].text());
+    CollectColumns(item["IndexElem"]["expr"], index.used);
   }
+  CollectColumns(body_["whereClause"], index.used);
   table->indexes.push_back(std::move(index));
 }
 
@@ -329,6 +331,7 @@ void Change::Rename() {
     table->columns.insert(std::move(moved));
     for (ModelIndex& index : table->indexes) {
       std::replace(index.columns.begin(), index.columns.end(), from, to);
+      std::replace(index.used.begin(), index.used.end(), from, to);
     }
     for (ModelConstraint& have : table->constraints) {
       std::replace(have.columns.begin(), have.columns.end(), from, to);

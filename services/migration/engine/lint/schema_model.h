@@ -25,8 +25,9 @@ struct ModelColumn {
 };
 
 struct ModelIndex {
-  std::string name;                  // without schema
-  std::vector<std::string> columns;  // "" for an expression
+  std::string name;                    // without schema
+  std::vector<std::string> columns;    // "" for an expression
+  std::vector<std::string> used = {};  // all that it needs, in expressions and its condition, too
   bool is_unique = false;
   bool is_partial = false;
   bool is_new = false;

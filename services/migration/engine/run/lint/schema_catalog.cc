@@ -72,7 +72,11 @@ SELECT n.nspname || '.' || c.relname AS name, x.relname::text AS index, i.indisu
        (SELECT string_agg(coalesce(a.attname, ''), E'\x01' ORDER BY k.nr)
           FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, nr)
           LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-         WHERE k.nr <= i.indnkeyatts) AS columns
+         WHERE k.nr <= i.indnkeyatts) AS columns,
+       (SELECT string_agg(DISTINCT a.attname, E'\x01')
+          FROM pg_depend AS d JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+         WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+           AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid) AS used
   FROM pg_index AS i
   JOIN pg_class AS c ON c.oid = i.indrelid
   JOIN pg_class AS x ON x.oid = i.indexrelid
@@ -188,6 +192,8 @@ absl::Status LoadIndexes(pg::Connection& connection, SchemaModel& model) {
     ModelIndex index;
     index.name = row.Text("index");
     index.columns = Names(row.Text("columns"));
+    // Of a constraint's index the constraint has the dependencies; it computes nothing.
+    index.used = Names(row.OptionalText("used").value_or(""));
     index.is_unique = row.Get<bool>("is_unique");
     index.is_partial = row.Get<bool>("is_partial");
     table->indexes.push_back(std::move(index));
